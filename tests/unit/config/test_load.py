@@ -1,0 +1,80 @@
+"""Settings: defaults, file, environment, and every mistake at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.load import SettingsError, dump, load
+from config.paths import find_paths
+from config.schema import Settings
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    """A settings file."""
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    """A missing file is fine unless it was named; nothing then has an origin."""
+    found = load(tmp_path / "none.toml", environment={})
+    assert (found.settings, found.origins) == (Settings(), {})
+    with pytest.raises(SettingsError, match="cannot read"):
+        load(tmp_path / "none.toml", required=True, environment={})
+
+
+def test_the_environment_wins_and_origins_are_kept(tmp_path: Path) -> None:
+    """Later sources override earlier ones, and each value knows where it came from."""
+    path = write(tmp_path, '[engine]\nprovider = "binance"\nsymbols = ["ETHUSD"]\n[screen]\nframes_per_s = 4\n')
+    found = load(path, environment={"RINGSIDE__ENGINE__PROVIDER": "kraken", "RINGSIDE__RING__CAPACITY": "1024"})
+    assert found.settings.engine.provider == "kraken"
+    assert found.settings.engine.symbols == ("ETHUSD",)
+    assert (found.settings.ring.capacity, found.settings.screen.frames_per_s) == (1024, 4.0)
+    assert found.origins["engine.provider"] == "environment RINGSIDE__ENGINE__PROVIDER"
+    assert found.origins["engine.symbols"] == str(path)
+    assert "store.persist" not in found.origins
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[engine]\nsymbol = []\n", "engine.symbol: no such setting (did you mean engine.symbols?)"),
+        ("engine = 3\n", "engine: must be a table"),
+        ("[ring]\ncapacity = 100\n", "power of two"),
+        ("[ring]\ncapacity = true\n", "must be a int, not True at ring.capacity"),
+        ("[screen]\nframes_per_s = 0\n", "must be above 0"),
+        ('[engine]\nsymbols = "BTCUSD"\n', "must be a list of strings"),
+        ("[engine\n", "line 1"),
+    ],
+)
+def test_mistakes_are_told_with_their_path(tmp_path: Path, text: str, expected: str) -> None:
+    """Unknown keys, wrong kinds, bad values and broken TOML each name the place."""
+    with pytest.raises(SettingsError) as caught:
+        load(write(tmp_path, text), environment={})
+    assert expected in "\n".join(caught.value.problems)
+
+
+def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
+    """Three wrong values give three problems."""
+    text = '[engine]\nsymbols = 3\n[ring]\ncapacity = 100\n[screen]\nascii_only = "no"\n'
+    with pytest.raises(SettingsError) as caught:
+        load(write(tmp_path, text), environment={})
+    assert len(caught.value.problems) == 3
+
+
+def test_every_value_is_listed() -> None:
+    """The dump has one row for each leaf of the schema."""
+    assert dump(Settings())["engine.symbols"] == ["BTCUSD", "ETHUSD", "SOLUSD"]
+    assert "venues.kraken.stream_url" in dump(Settings())
+
+
+def test_one_variable_moves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`RINGSIDE_HOME` holds data, state, settings and logs; without it they go to the XDG directories."""
+    monkeypatch.setenv("RINGSIDE_HOME", str(tmp_path))
+    assert {path.parent for path in (find_paths().data, find_paths().state, find_paths().logs)} == {tmp_path}
+    monkeypatch.delenv("RINGSIDE_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert find_paths().data == tmp_path / "xdg" / "ringside"
