@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.errors import PermanentError
@@ -9,14 +11,14 @@ from core.model import instruments
 from core.model.instruments import Instrument, InstrumentRegistry, Product, proposed_id
 
 
-def make(symbol: str = "BTCUSD", **changes: object) -> Instrument:
+def make(symbol: str = "BTCUSD", **changes: Any) -> Instrument:
     """An instrument with sensible fields."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "venue": "KRAKEN", "symbol": symbol, "venue_symbol": "BTC/USD", "canonical": symbol, "base": "BTC",
         "quote": "USD", "settle": "USD", "product": Product.SPOT, "price_decimals": 1, "quantity_decimals": 8,
         "price_increment_e9": 100_000_000, "quantity_increment_e8": 1,
     }  # fmt: skip
-    return Instrument(**(fields | changes))  # type: ignore[arg-type]
+    return Instrument(**(fields | changes))
 
 
 def test_numbers_are_the_same_everywhere() -> None:
@@ -51,7 +53,7 @@ def test_known_numbers_are_kept_and_new_ones_remembered() -> None:
     "changes",
     [{"price_decimals": 10}, {"price_increment_e9": 0}, {"quantity_decimals": 9}, {"quantity_increment_e8": 0}],
 )
-def test_increments_that_do_not_fit_are_refused(changes: dict[str, object]) -> None:
+def test_increments_that_do_not_fit_are_refused(changes: dict[str, Any]) -> None:
     """An instrument finer than the records can hold cannot be made at all."""
     with pytest.raises(PermanentError, match="finer than"):
         make(**changes)

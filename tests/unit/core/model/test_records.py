@@ -21,7 +21,7 @@ PAIRS = [
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS, ids=lambda value: getattr(value, "__name__", ""))
 def test_every_field_stands_where_databento_has_it(theirs: type, ours: np.dtype[np.void]) -> None:
     """Name, type and offset of each field agree with the reference codec's own dtype."""
-    reference = np.dtype(theirs._dtypes)  # type: ignore[attr-defined]
+    reference: np.dtype[np.void] = np.dtype(theirs._dtypes)  # type: ignore[attr-defined]
     assert ours.names == reference.names
     for name in ours.names or ():
         assert (ours[name], ours.fields[name][1]) == (reference[name], reference.fields[name][1]), name  # type: ignore[index]
@@ -56,8 +56,10 @@ def test_levels_view_covers_the_same_bytes() -> None:
 def test_a_record_is_what_databento_encodes() -> None:
     """A trade made by the reference codec decodes to the same numbers through our dtype."""
     theirs = databento_dbn.TradeMsg(
-        publisher_id=61441, instrument_id=7, ts_event=1, price=2, size=3, action=databento_dbn.Action.TRADE,
-        side=databento_dbn.Side.BID, depth=0, ts_recv=4, flags=128, ts_in_delta=5, sequence=6,
+        publisher_id=61441, instrument_id=7, ts_event=1, price=2, size=3, action=databento_dbn.Action.TRADE,  # type: ignore[arg-type]
+
+        side=databento_dbn.Side.BID,  # type: ignore[arg-type]
+        depth=0, ts_recv=4, flags=128, ts_in_delta=5, sequence=6,
     )  # fmt: skip
     ours = np.frombuffer(bytes(theirs), records.TRADE)[0]
     assert ours["length"] == 12

@@ -1,0 +1,109 @@
+"""The catalogue beside the segments."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import attrs
+import pytest
+
+from core.errors import ConfigurationError
+from core.model.instruments import Instrument, InstrumentRegistry, Product
+from core.store.catalogue import Catalogue, LostInterval
+from core.store.embedded import EmbeddedTickStore
+from tests.conformance.ticks import BOOKS, TRADES, prices, ticks
+
+BITCOIN = Instrument(
+    venue="KRAKEN", symbol="BTCUSD", venue_symbol="BTC/USD", canonical="BTCUSD", base="BTC", quote="USD",
+    settle="USD", product=Product.SPOT, price_decimals=1, quantity_decimals=8, price_increment_e9=10**8,
+    quantity_increment_e8=1, instrument_id=2**32 - 1,
+)  # fmt: skip
+
+
+def test_numbers_are_kept(tmp_path: Path) -> None:
+    """Numbers given out by a registry are the same after a restart, and two processes may keep them."""
+    path = tmp_path / "state" / "catalogue.sqlite3"
+    first, second = Catalogue(path), Catalogue(path)
+    registry = InstrumentRegistry(first.known(), first.remember)
+    numbers = {symbol: registry.get_or_create(symbol, "KRAKEN") for symbol in ("BTCUSD", "ETHUSD")}
+    again = InstrumentRegistry(second.known(), second.remember)
+    assert {symbol: again.get_or_create(symbol, "KRAKEN") for symbol in numbers} == numbers
+    first.close()
+    second.close()
+    second.close()
+
+
+def test_a_number_belongs_to_one_instrument(tmp_path: Path) -> None:
+    """Giving a number away twice, or a second number to one instrument, is an error and changes nothing."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    catalogue.remember("KRAKEN", "BTCUSD", 7)
+    catalogue.remember("KRAKEN", "BTCUSD", 7)
+    with pytest.raises(ConfigurationError):
+        catalogue.remember("KRAKEN", "ETHUSD", 7)
+    with pytest.raises(ConfigurationError, match="already has number 7"):
+        catalogue.remember("KRAKEN", "BTCUSD", 8)
+    assert catalogue.known() == {("KRAKEN", "BTCUSD"): 7}
+    catalogue.close()
+
+
+def test_instruments_are_described(tmp_path: Path) -> None:
+    """What a venue says of an instrument comes back as it was, and is replaced when the venue says otherwise."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    catalogue.remember("KRAKEN", "ETHUSD", 3)
+    catalogue.describe([BITCOIN])
+    assert catalogue.instruments() == [BITCOIN]
+    changed = attrs.evolve(BITCOIN, price_decimals=2, price_increment_e9=10**7)
+    catalogue.describe([changed])
+    assert catalogue.instruments() == [changed]
+    assert catalogue.known() == {("KRAKEN", "BTCUSD"): 2**32 - 1, ("KRAKEN", "ETHUSD"): 3}
+    catalogue.close()
+
+
+def test_losses_are_kept(tmp_path: Path) -> None:
+    """What was received and not stored is known after a restart."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    catalogue.record_lost(TRADES, start_ns=1, end_ns=5, rows=9)
+    catalogue.close()
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    assert catalogue.lost() == [LostInterval(series=TRADES, start_ns=1, end_ns=5, rows=9)]
+    catalogue.close()
+
+
+def test_a_newer_catalogue_is_left_alone(tmp_path: Path) -> None:
+    """A file of a version this program does not know is refused and not changed."""
+    path = tmp_path / "catalogue.sqlite3"
+    Catalogue(path).close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(ConfigurationError, match="version 99"):
+        Catalogue(path)
+
+
+def test_the_files_are_the_truth(tmp_path: Path) -> None:
+    """A catalogue that was lost, or that knows too much or too little, is corrected from the segments."""
+    path = tmp_path / "catalogue.sqlite3"
+    catalogue = Catalogue(path)
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    store.append(TRADES, ticks(range(2**32 - 5, 2**32 + 5)), 2**32 + 4)
+    store.append(BOOKS, ticks([1, 2], series=BOOKS), 2)
+    store.close()
+    segment = next((tmp_path / "ticks" / "KRAKEN").rglob("*.dbn"))
+    segment.write_bytes(segment.read_bytes()[:-48])
+    next((tmp_path / "ticks" / "BINANCE").rglob("*.dbn")).unlink()
+    for lost in (False, True):
+        if lost:
+            catalogue.close()
+            path.unlink()
+            catalogue = Catalogue(path)
+        store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+        stats = {found.series: (found.rows, found.newest_id) for found in store.stats()}
+        assert stats == {BOOKS: (0, 0), TRADES: (9, 2**32 + 3)}
+        assert [found.rows for found in catalogue.segments(tmp_path / "ticks").values()] == [9]
+        store.close()
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert store.append(TRADES, ticks(range(2**32 - 5, 2**32 + 5)), 2**32 + 4).rows == 1
+    assert prices(store.latest(TRADES)) == [2**32 + 4]
+    store.close()
+    catalogue.close()
