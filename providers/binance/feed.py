@@ -1,0 +1,270 @@
+"""The live feed of Binance Spot without input or output: what to send, and what each frame means.
+
+A frame costs a few microseconds: its kind is read from the stream's name at its start, and only then is it decoded,
+by the decoder of that kind.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+import msgspec
+
+from core.clock import NS_PER_S
+from core.errors import PermanentError, ResourceExhaustedError, TransientError
+from core.flow.tape import Tape, Verdict
+from core.model.fixedpoint import FixedPointError
+from core.model.instruments import Instrument
+from core.model.records import Schema
+from providers.base import Channel, ConnectionState, FeedCounters, Sink
+from providers.binance.depth import DepthBook
+from providers.binance.errors import Refusal, classify
+from providers.binance.normalise import (
+    NS_PER_MS,
+    decode_control,
+    decode_depth,
+    decode_quote,
+    decode_trade,
+    quote_record,
+    trade_record,
+)
+
+STREAMS = ("trade", "bookTicker", "depth@100ms")
+MAX_SYMBOLS = 1024 // len(STREAMS)
+"""The venue allows 1024 streams on one connection."""
+SYMBOLS_A_MESSAGE = 33
+MAX_SKEW_NS = 300 * NS_PER_S
+_EXCERPT = 200
+_COMBINED = '{"stream":"'
+
+_log = logging.getLogger("ringside.binance")
+
+
+@attrs.define(kw_only=True)
+class _Market:
+    """What is kept of one symbol. `known_gaps` are those of the tape that the counters already show."""
+
+    instrument: Instrument
+    counters: FeedCounters
+    trades: Channel
+    quotes: Channel
+    book: DepthBook
+    tape: Tape = attrs.Factory(Tape)
+    known_gaps: int = 0
+    newest_quote: int = -1
+
+
+class BinanceFeed:
+    """Trades, quotes and books of some symbols over one combined stream.
+
+    `request_snapshot` is called with a book that needs one; the answer goes to that book's `install`.
+    """
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        sink: Sink,
+        *,
+        connection: ConnectionState,
+        counters: Sequence[FeedCounters],
+        request_snapshot: Callable[[DepthBook], None],
+    ) -> None:
+        self.outbox: list[str] = []
+        self.last_recv_ns = 0
+        self._connection = connection
+        self._markets: dict[str, _Market] = {}
+        for instrument, counted in zip(instruments, counters, strict=True):
+            self._markets[instrument.venue_symbol] = _Market(
+                instrument=instrument,
+                counters=counted,
+                trades=sink.channel(instrument, Schema.TRADES),
+                quotes=sink.channel(instrument, Schema.QUOTES),
+                book=DepthBook(instrument, counted, sink.channel(instrument, Schema.BOOK), request_snapshot),
+            )
+        self._kinds: Mapping[str, Callable[[str, int], None]] = {"t": self._trade, "b": self._quote, "d": self._depth}
+        self._pending: dict[int, list[str]] = {}
+        self._refused: set[str] = set()
+        self._newest_question = 0
+
+    def opened(self) -> list[str]:
+        """Start every book over and return the subscriptions."""
+        self._pending.clear()
+        for market in self._markets.values():
+            market.newest_quote = -1
+            market.book.begin()
+        wanted = [symbol for symbol in self._markets if symbol not in self._refused]
+        return [
+            self._subscription(wanted[at : at + SYMBOLS_A_MESSAGE]) for at in range(0, len(wanted), SYMBOLS_A_MESSAGE)
+        ]
+
+    def closed(self) -> None:
+        """Withhold every book that stands."""
+        for market in self._markets.values():
+            market.book.withhold()
+
+    def probe(self) -> str:
+        """Ask what is subscribed: the venue answers that even when no market moves."""
+        return self._question("LIST_SUBSCRIPTIONS")
+
+    def handle(self, text: str, ts_recv_ns: int) -> None:
+        """Take one frame. A frame that is not understood is counted and logged, and costs nothing else.
+
+        Raises:
+            PermanentError: the venue refuses the last symbol.
+            TransientError: the venue announced that it will close this connection.
+            ResourceExhaustedError: the venue says that we ask too much.
+        """
+        self.last_recv_ns = ts_recv_ns
+        try:
+            if text.startswith(_COMBINED):
+                at = text.find("@", 11, 75)
+                kind = self._kinds.get(text[at + 1 : at + 2]) if at > 0 else None
+                if kind is not None:
+                    kind(text, ts_recv_ns)
+                    return
+            self._control(text, ts_recv_ns)
+        except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
+            self._malformed(text, error)
+
+    def _trade(self, text: str, ts_recv_ns: int) -> None:
+        trade = decode_trade(text).data
+        market = self._markets.get(trade.symbol)
+        if market is None:
+            self._malformed(text, "a symbol that was not asked for")
+            return
+        counters, tape = market.counters, market.tape
+        previous = tape.newest_id
+        verdict = tape.accept(trade.trade_id)
+        if previous is not None and trade.trade_id != previous + 1:
+            gaps = tape.gaps
+            counters.gaps += gaps - market.known_gaps
+            market.known_gaps = gaps
+            if verdict is Verdict.DUPLICATE:
+                counters.duplicates += 1
+                return
+            counters.out_of_order += verdict is Verdict.LATE
+        ts_event_ns = trade.traded_ms * NS_PER_MS
+        try:
+            record = trade_record(market.instrument, trade, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns)
+        except FixedPointError as error:
+            _reject(counters, "trade", error)
+            return
+        delay_ns = ts_recv_ns - ts_event_ns
+        if not -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
+            _note_skew(counters, delay_ns)
+        self._connection.venue_delay.record(delay_ns)
+        market.trades.push(record, trade.trade_id)
+        counters.trades += 1
+        counters.last_event_ns = ts_event_ns
+        counters.last_recv_ns = ts_recv_ns
+
+    def _quote(self, text: str, ts_recv_ns: int) -> None:
+        quote = decode_quote(text).data
+        market = self._markets.get(quote.symbol)
+        if market is None:
+            self._malformed(text, "a symbol that was not asked for")
+            return
+        counters = market.counters
+        if quote.update_id <= market.newest_quote:
+            if quote.update_id == market.newest_quote:
+                counters.duplicates += 1
+            else:
+                counters.out_of_order += 1
+            return
+        try:
+            record = quote_record(market.instrument, quote, ts_recv_ns=ts_recv_ns)
+        except FixedPointError as error:
+            _reject(counters, "quote", error)
+            return
+        market.newest_quote = quote.update_id
+        market.quotes.push(record, quote.update_id)
+        counters.quotes += 1
+        counters.last_recv_ns = ts_recv_ns
+
+    def _depth(self, text: str, ts_recv_ns: int) -> None:
+        event = decode_depth(text).data
+        market = self._markets.get(event.symbol)
+        if market is None or event.last_id < event.first_id:
+            self._malformed(text, "a symbol that was not asked for" if market is None else "update ids out of order")
+            return
+        counters = market.counters
+        ts_event_ns = event.sent_ms * NS_PER_MS
+        if not -MAX_SKEW_NS <= ts_recv_ns - ts_event_ns <= MAX_SKEW_NS:
+            _note_skew(counters, ts_recv_ns - ts_event_ns)
+        counters.last_event_ns = ts_event_ns
+        counters.last_recv_ns = ts_recv_ns
+        market.book.take(event, ts_recv_ns)
+
+    def _control(self, text: str, ts_recv_ns: int) -> None:
+        control = decode_control(text)
+        if control.event == "serverShutdown":
+            raise TransientError("stream closing", "the venue announced a shutdown")
+        kind = self._kinds.get(control.stream.partition("@")[2][:1])
+        if kind is not None:
+            kind(text, ts_recv_ns)
+        elif (refusal := control.refusal) is not None:
+            self._refuse(refusal, control.id)
+        elif control.result is not msgspec.UNSET:
+            self._accept(control.id)
+        else:
+            self._malformed(text, "an event that was not asked for")
+
+    def _accept(self, question: int | str | None) -> None:
+        # The venue also accepts names that it does not know: those are sorted out before they are asked for.
+        symbols = self._pending.pop(question, []) if isinstance(question, int) else []
+        for symbol in symbols:
+            self._markets[symbol].book.ask()
+        if symbols:
+            _log.info("%s: %d symbols subscribed", self._connection.venue, len(symbols))
+
+    def _refuse(self, refusal: Refusal, question: int | str | None) -> None:
+        error = classify("subscription refused", refusal)
+        _log.warning("%s: %s", self._connection.venue, error)
+        if isinstance(error, ResourceExhaustedError):
+            raise error
+        if question is None and len(self._pending) == 1:
+            question = next(iter(self._pending))
+        symbols = self._pending.pop(question, []) if isinstance(question, int) else []
+        if len(symbols) > 1:
+            # One bad name refuses the whole message: ask for each alone, so that the others live.
+            self.outbox += [self._subscription([symbol]) for symbol in symbols]
+            return
+        for symbol in symbols:
+            self._refused.add(symbol)
+            self._markets[symbol].counters.problem = str(error)
+        if symbols and len(self._refused) == len(self._markets):
+            raise PermanentError("every symbol refused", self._connection.venue, hint=str(error))
+
+    def _subscription(self, symbols: list[str]) -> str:
+        names = [f"{symbol.lower()}@{stream}" for symbol in symbols for stream in STREAMS]
+        text = self._question("SUBSCRIBE", names)
+        self._pending[self._newest_question] = symbols
+        return text
+
+    def _question(self, method: str, names: list[str] | None = None) -> str:
+        self._newest_question += 1
+        question: dict[str, object] = {"method": method, "id": self._newest_question}
+        if names is not None:
+            question["params"] = names
+        return msgspec.json.encode(question).decode()
+
+    def _malformed(self, text: str, why: object) -> None:
+        connection = self._connection
+        connection.malformed += 1
+        count = connection.malformed
+        if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: a flood of them must not become a flood of lines
+            excerpt = ascii(text[:_EXCERPT])[1:-1]
+            _log.warning("%s: frame %d not understood (%s): %s", connection.venue, count, ascii(why)[:120], excerpt)
+
+
+def _reject(counters: FeedCounters, what: str, error: FixedPointError) -> None:
+    counters.rejected += 1
+    counters.problem = f"{what} dropped: {error}"
+
+
+def _note_skew(counters: FeedCounters, delay_ns: int) -> None:
+    counters.skewed += 1
+    side = "behind" if delay_ns > 0 else "ahead of"
+    counters.problem = f"the venue's clock is {abs(delay_ns) // NS_PER_S} s {side} this machine"

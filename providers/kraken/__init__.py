@@ -1,0 +1,1 @@
+"""Kraken: the spot market, and the names of its derivatives."""

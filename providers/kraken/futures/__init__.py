@@ -1,0 +1,1 @@
+"""Kraken Futures: what its products are called."""

@@ -1,0 +1,1 @@
+"""Kraken spot: WebSocket v2 for live data, REST for the catalogue."""

@@ -1,0 +1,140 @@
+"""Kraken spot's WebSocket v2 frames as DBN records. Pure: no clock, no channel, no state but the book handed in.
+
+Prices and quantities stay the wire's own text until they become integers, because the book's checksum is taken
+over digits that a float would lose.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import msgspec
+
+from core.clock import DAY_NS, parse_rfc3339_ns
+from core.model.fixedpoint import (
+    PRICE_DECIMALS,
+    QUANTITY_DECIMALS,
+    FixedPointError,
+    parse_price,
+    parse_quantity,
+)
+from core.model.instruments import Instrument
+from core.model.records import BUY, F_LAST, F_TOB, NO_SIDE, SELL
+from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
+from providers.venue.book import Book
+from providers.venue.packing import pack_quote, pack_trade
+
+CHECKSUM_LEVELS = 10
+_FIRST_INSTANT_NS = 365 * DAY_NS  # the venue writes 1970 where it has no time
+_LAST_INSTANT_NS = 2**63
+
+Quote = tuple[int, int, int, int]
+"""Bid, its quantity, ask, its quantity: prices at 1e-9, quantities at 1e-8."""
+
+
+def event_time_ns(timestamp: str | None, ts_recv_ns: int) -> int:
+    """The venue's instant in `timestamp`, or `ts_recv_ns` where it says none that can be."""
+    if not timestamp:
+        return ts_recv_ns
+    try:
+        instant_ns = parse_rfc3339_ns(timestamp)
+    except ValueError:
+        return ts_recv_ns
+    return instant_ns if _FIRST_INSTANT_NS <= instant_ns < _LAST_INSTANT_NS else ts_recv_ns
+
+
+def trade_record(
+    instrument: Instrument, item: TradeItem, *, ts_event_ns: int, ts_recv_ns: int, flags: int = F_LAST
+) -> bytes:
+    """A trade of 48 bytes; a taker's side that the protocol does not have is none.
+
+    Raises:
+        FixedPointError: the price or the quantity is none, or does not fit exactly.
+    """
+    price_e9 = parse_price(_digits(item.price))
+    quantity_e8 = parse_quantity(_digits(item.qty))
+    if price_e9 <= 0 or not quantity_e8:
+        raise FixedPointError(f"not a trade: {quantity_e8} at {price_e9}")
+    return pack_trade(
+        instrument,
+        price_e9=price_e9,
+        quantity_e8=quantity_e8,
+        side=_SIDES.get(item.side, NO_SIDE),
+        trade_id=item.trade_id,
+        ts_event_ns=ts_event_ns,
+        ts_recv_ns=ts_recv_ns,
+        flags=flags,
+    )
+
+
+def quote_of(item: TickerItem) -> Quote | None:
+    """The quote in a ticker, or None where a price of 0 says that there is none.
+
+    Raises:
+        FixedPointError: a number is none, or does not fit exactly.
+    """
+    bid_e9, ask_e9 = parse_price(_digits(item.bid)), parse_price(_digits(item.ask))
+    if bid_e9 < 0 or ask_e9 < 0:
+        raise FixedPointError("a price below zero")
+    if not bid_e9 or not ask_e9:
+        return None
+    return bid_e9, parse_quantity(_digits(item.bid_qty)), ask_e9, parse_quantity(_digits(item.ask_qty))
+
+
+def quote_record(
+    instrument: Instrument, quote: Quote, *, ts_event_ns: int, ts_recv_ns: int, flags: int = F_LAST | F_TOB
+) -> bytes:
+    """A quote of 80 bytes."""
+    bid_e9, bid_quantity_e8, ask_e9, ask_quantity_e8 = quote
+    return pack_quote(
+        instrument,
+        bid_e9=bid_e9,
+        bid_quantity_e8=bid_quantity_e8,
+        ask_e9=ask_e9,
+        ask_quantity_e8=ask_quantity_e8,
+        sequence=0,
+        ts_event_ns=ts_event_ns,
+        ts_recv_ns=ts_recv_ns,
+        flags=flags,
+    )
+
+
+def apply_levels(book: Book, item: BookItem, *, depth: int) -> None:
+    """Apply every level in the frame's order, then cut the book to the depth that was asked for.
+
+    The venue never deletes a level that fell out of the depth, so that without the cut the checksums fail.
+
+    Raises:
+        FixedPointError: a number is none, or does not fit exactly; the book is then of no use.
+    """
+    for side, levels in ((book.bids, item.bids), (book.asks, item.asks)):
+        for level in levels:
+            price_e9 = parse_price(_digits(level.price))
+            if price_e9 <= 0:
+                raise FixedPointError(f"not a price in a book: {price_e9}")
+            side.apply(price_e9, parse_quantity(_digits(level.qty)))
+    book.truncate(depth)
+
+
+def book_checksum(book: Book, *, price_decimals: int, quantity_decimals: int) -> int:
+    """Kraken's CRC32 of the best ten levels: the digits of asks, then of bids, without point and leading zeros."""
+    price_step = 10 ** (PRICE_DECIMALS - price_decimals)
+    quantity_step = 10 ** (QUANTITY_DECIMALS - quantity_decimals)
+    numbers: list[int] = []
+    for side in (book.asks, book.bids):
+        prices_e9, quantities_e8 = side.top(CHECKSUM_LEVELS)
+        row = [0] * (2 * len(prices_e9))
+        row[::2] = [price_e9 // price_step for price_e9 in prices_e9]
+        row[1::2] = (
+            [quantity_e8 // quantity_step for quantity_e8 in quantities_e8] if quantity_step > 1 else quantities_e8
+        )
+        numbers += row
+    return zlib.crc32("".join(map(str, numbers)).encode())
+
+
+def _digits(number: msgspec.Raw) -> str:
+    # A Raw keeps its whole frame alive and may hold any JSON; what is no number fails when it is parsed.
+    return str(number, "ascii", "replace")
+
+
+_SIDES = {"buy": BUY, "sell": SELL}

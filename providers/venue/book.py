@@ -1,0 +1,91 @@
+"""An L2 book: what is bid and asked at each price, and the best of it at once. It knows no venue and no clock."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from core.model.records import BUY
+
+
+class BookSide:
+    """One side of a book, best level last inside and best level first in every answer.
+
+    Prices and quantities are two lists in one order: almost everything happens near the best price, which is
+    their end, so that inserting and deleting move a few words even when the side holds thousands of levels, and
+    the best levels are a slice.
+    """
+
+    __slots__ = ("_keys", "_quantities_e8", "_sign")
+
+    def __init__(self, *, sign: int) -> None:
+        # A key is price * sign, so that the greatest key is the best price on either side.
+        self._sign = sign
+        self._keys: list[int] = []
+        self._quantities_e8: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def apply(self, price_e9: int, quantity_e8: int) -> None:
+        """Set the quantity at a price; 0 deletes it, known or not."""
+        key = price_e9 * self._sign
+        keys = self._keys
+        at = bisect_left(keys, key)
+        if at < len(keys) and keys[at] == key:
+            if quantity_e8:
+                self._quantities_e8[at] = quantity_e8
+            else:
+                del keys[at], self._quantities_e8[at]
+        elif quantity_e8:
+            keys.insert(at, key)
+            self._quantities_e8.insert(at, quantity_e8)
+
+    def truncate(self, depth: int) -> None:
+        """Drop all but the best `depth` levels."""
+        surplus = len(self._keys) - depth
+        if surplus > 0:
+            del self._keys[:surplus], self._quantities_e8[:surplus]
+
+    def clear(self) -> None:
+        """Drop every level."""
+        self._keys.clear()
+        self._quantities_e8.clear()
+
+    def best_price_e9(self) -> int | None:
+        """The best price, or None when the side is empty."""
+        return self._keys[-1] * self._sign if self._keys else None
+
+    def top(self, count: int) -> tuple[list[int], list[int]]:
+        """Prices (1e-9) and quantities (1e-8) of at most `count` levels, best first."""
+        keys = self._keys[: -count - 1 : -1]
+        return (keys if self._sign > 0 else [-key for key in keys]), self._quantities_e8[: -count - 1 : -1]
+
+
+class Book:
+    """Both sides of one symbol's book. Prices at 1e-9, quantities at 1e-8."""
+
+    __slots__ = ("asks", "bids")
+
+    def __init__(self) -> None:
+        self.bids = BookSide(sign=1)
+        self.asks = BookSide(sign=-1)
+
+    def apply(self, side: bytes, price_e9: int, quantity_e8: int) -> None:
+        """Set the quantity at a price of the `BUY` or the `SELL` side; 0 deletes it, known or not."""
+        (self.bids if side == BUY else self.asks).apply(price_e9, quantity_e8)
+
+    def truncate(self, depth: int) -> None:
+        """Drop all but the best `depth` levels of each side."""
+        self.bids.truncate(depth)
+        self.asks.truncate(depth)
+
+    def clear(self) -> None:
+        """Drop every level of both sides."""
+        self.bids.clear()
+        self.asks.clear()
+
+    @property
+    def crossed(self) -> bool:
+        """Whether somebody bids what somebody asks, or more: no market stands like that."""
+        bid_e9, ask_e9 = self.bids.best_price_e9(), self.asks.best_price_e9()
+        return bid_e9 is not None and ask_e9 is not None and bid_e9 >= ask_e9

@@ -1,0 +1,339 @@
+"""Keep one WebSocket connection to a venue alive: connect, stamp, hand over, watch, reconnect.
+
+It knows no venue's protocol: what to say and what an answer means is the feed's business. trio-websocket hangs in
+several places (no HTTP answer, a reset while its queue is full, a frame with reserved bits) and leaves sockets open
+in others, so the stream, its nursery and every deadline are our own: one for connecting and one for leaving.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from wsproto.utilities import ProtocolError
+
+from core.clock import NS_PER_S, WallClock, monotonic_ns, wall_ns
+from core.errors import ConfigurationError, PermanentError, ResourceExhaustedError, TransientError
+from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
+from providers.venue.backoff import SETTLED_S, backoff_delays, retry_after_s
+
+CONNECT_S = 10.0
+LEAVE_S = 0.5
+IDLE_SEND_S = 1.0
+"""How often texts that a task put into the outbox are looked for while no frame arrives."""
+MESSAGE_QUEUE_SIZE = 1024  # a full queue stops the library from answering the venue's pings
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # exchange-wide snapshots exceed the library's 1 MiB
+RECEIVE_BYTES = 64 * 1024
+
+_Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+_log = logging.getLogger("ringside.stream")
+
+
+class Feed(Protocol):
+    """The half of a live feed that does no input or output: text in, records out.
+
+    `outbox` holds texts to send; they are taken from its front, after each frame and at least once a second.
+    """
+
+    outbox: list[str]
+
+    def opened(self) -> list[str]:
+        """A fresh connection: forget what belonged to the last one, and return the texts to send first."""
+
+    def handle(self, text: str, ts_recv_ns: int) -> None:
+        """Take one frame received at `ts_recv_ns`.
+
+        Raises:
+            PermanentError: the stream is over for good.
+            TransientError: this connection is of no more use; another may be.
+        """
+
+    def closed(self) -> None:
+        """The connection is lost: withhold what depended on it."""
+
+    def probe(self) -> str:
+        """A question that the venue answers whenever it is alive."""
+
+
+@attrs.frozen(kw_only=True)
+class _Loss:
+    """Why a connection ended. `clean` is the venue's close with code 1000."""
+
+    reason: str
+    clean: bool = False
+    opened: bool = False
+    retry_after_s: float = 0.0
+    permanent: PermanentError | None = None
+
+
+@attrs.define(kw_only=True)
+class _Session:
+    """One open connection. `doomed` is the watchdog's reason for giving it up."""
+
+    feed: Feed
+    state: ConnectionState
+    socket: WebSocketConnection
+    outbound: list[str]
+    doomed: str = ""
+    answered: trio.Event | None = None
+    last_frame_ns: int = attrs.Factory(monotonic_ns)
+    wake: trio.Event = attrs.Factory(trio.Event)
+
+    async def receive(self, clock: WallClock) -> None:
+        """Hand every message to the feed. Ends only by an exception."""
+        get_message, handle, outbox = self.socket.get_message, self.feed.handle, self.feed.outbox
+        state, record_delay = self.state, self.state.publish_delay.record
+        while True:
+            message = await get_message()
+            ts_recv_ns = clock()
+            self.last_frame_ns = received_ns = monotonic_ns()
+            state.messages += 1
+            if self.answered is not None:
+                self.answered.set()
+                self.answered = None
+            if isinstance(message, str):
+                handle(message, ts_recv_ns)
+            else:
+                state.malformed += 1
+            record_delay(monotonic_ns() - received_ns)
+            if outbox:
+                self.wake.set()
+
+    async def send(self, interval_s: float) -> None:
+        """Send what is due, one text each `interval_s`, apart from receiving, which must never wait for it."""
+        outbound, outbox = self.outbound, self.feed.outbox
+        while True:
+            outbound += outbox
+            outbox.clear()
+            while outbound:
+                try:
+                    await self.socket.send_message(outbound.pop(0))
+                except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+                    return  # the receiving side learns of it with everything that came before
+                await trio.sleep(interval_s)
+            with trio.move_on_after(IDLE_SEND_S):
+                await self.wake.wait()
+            self.wake = trio.Event()
+
+    async def watch(self, scope: trio.CancelScope, *, silence_s: float, answer_s: float) -> None:
+        """Ask a venue that is silent for `silence_s`; give up `scope` when nothing comes for `answer_s` more."""
+        while True:
+            idle_s = (monotonic_ns() - self.last_frame_ns) / NS_PER_S
+            if idle_s < silence_s:
+                await trio.sleep(silence_s - idle_s)
+                continue
+            self.answered = answered = trio.Event()
+            self.outbound.append(self.feed.probe())
+            self.wake.set()
+            with trio.move_on_after(answer_s):
+                await answered.wait()
+            if not answered.is_set():
+                self.doomed = f"silent for {silence_s + answer_s:g} s"
+                scope.cancel()
+                return
+
+
+async def run_feed(
+    feed: Feed,
+    endpoints: Endpoints,
+    connection: ConnectionState,
+    *,
+    silence_s: float,
+    answer_s: float,
+    send_interval_s: float = 0.0,
+    delays: Iterator[float] | None = None,
+    counters: Sequence[FeedCounters],
+) -> None:
+    """Run `feed` over connections to `endpoints.stream_url` until cancelled, reconnecting whenever one is lost.
+
+    A message is stamped once, by the clock `endpoints.receipts` gives for the connection's local port. Returns only
+    when the venue closed cleanly and `endpoints.ends_on_clean_close`. `delays` replaces the waits between attempts.
+    `counters` are those of the feed's symbols: each counts the reconnects.
+
+    Raises:
+        PermanentError: the feed or the venue's handshake said that it will never work.
+        ExceptionGroup: a programming error in the feed.
+    """
+    if not endpoints.stream_url.startswith(("ws://", "wss://")):
+        raise ConfigurationError("bad stream address", ascii(endpoints.stream_url)[:80], hint="use ws:// or wss://")
+    waits = delays if delays is not None else backoff_delays()
+    _enter(connection, ConnectionStatus.CONNECTING)
+    while True:
+        began_s = trio.current_time()
+        loss = await _connect_once(
+            feed, endpoints, connection, silence_s=silence_s, answer_s=answer_s, send_interval_s=send_interval_s
+        )
+        if loss.permanent is not None:
+            _enter(connection, ConnectionStatus.ERROR, loss.reason)
+            raise loss.permanent
+        if loss.clean and endpoints.ends_on_clean_close:
+            _enter(connection, ConnectionStatus.DISCONNECTED, loss.reason)
+            return
+        if loss.opened:
+            _count_reconnect(connection, counters)
+        _enter(connection, ConnectionStatus.RECONNECTING, loss.reason)
+        _log.warning("%s: connection lost: %s", connection.venue, loss.reason)
+        if delays is None and loss.opened and trio.current_time() - began_s >= SETTLED_S:
+            waits = backoff_delays()
+        await trio.sleep(max(next(waits, 0.0), loss.retry_after_s))
+
+
+async def _connect_once(
+    feed: Feed,
+    endpoints: Endpoints,
+    connection: ConnectionState,
+    *,
+    silence_s: float,
+    answer_s: float,
+    send_interval_s: float,
+) -> _Loss:
+    session: _Session | None = None
+    loss: _Loss | None = None
+    stream: _Stream | None = None
+    connecting = trio.CancelScope(deadline=trio.current_time() + CONNECT_S)
+    try:
+        async with trio.open_nursery() as nursery:
+            with connecting:
+                stream, local_port = await _open_stream(endpoints.stream_url)
+                socket = await _open_websocket(nursery, stream, endpoints.stream_url)
+                feed.outbox.clear()
+                session = _Session(feed=feed, state=connection, socket=socket, outbound=feed.opened())
+            if session is not None:
+                _enter(connection, ConnectionStatus.CONNECTED)
+                nursery.start_soon(session.send, send_interval_s)
+                with trio.CancelScope() as scope:
+                    nursery.start_soon(partial(session.watch, scope, silence_s=silence_s, answer_s=answer_s))
+                    try:
+                        await session.receive(endpoints.receipts(local_port))
+                    except _EXPECTED as error:
+                        loss = _classify(error)
+                with trio.move_on_after(LEAVE_S):
+                    await session.socket.aclose()
+            nursery.cancel_scope.cancel()
+    except* _EXPECTED as group:
+        loss = loss or _classify(_first(group))
+    finally:
+        if session is not None:
+            feed.closed()
+        # The library leaves its socket open after a close by the venue and after a failed handshake.
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
+    if loss is None:
+        loss = _Loss(reason=f"no answer within {CONNECT_S:g} s" if session is None else session.doomed)
+    return attrs.evolve(loss, opened=session is not None)
+
+
+async def _open_stream(url: str) -> tuple[_Stream, int]:
+    """The stream to the host of `url`, encrypted for wss, and its local port."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    secure = parts.scheme == "wss"
+    transport = await trio.open_tcp_stream(parts.hostname, parts.port or (443 if secure else 80))
+    local_port = int(transport.socket.getsockname()[1])
+    if not secure:
+        return transport, local_port
+    context = ssl.create_default_context()
+    stream = trio.SSLStream(transport, context, server_hostname=parts.hostname, https_compatible=True)
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream, local_port
+
+
+async def _open_websocket(nursery: trio.Nursery, stream: _Stream, url: str) -> WebSocketConnection:
+    parts = urlsplit(url)
+    return await wrap_client_stream(
+        nursery,
+        stream,
+        parts.netloc.rpartition("@")[2],
+        f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/",
+        message_queue_size=MESSAGE_QUEUE_SIZE,
+        max_message_size=MAX_MESSAGE_BYTES,
+        receive_buffer_size=RECEIVE_BYTES,
+    )
+
+
+_EXPECTED = (
+    HandshakeError,
+    ConnectionClosed,
+    ProtocolError,
+    OSError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    TransientError,
+    ResourceExhaustedError,
+    PermanentError,
+)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first plain exception in a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error
+
+
+def _classify(error: Exception) -> _Loss:
+    match error:
+        case PermanentError():
+            return _Loss(reason=str(error), permanent=error)
+        case ResourceExhaustedError():
+            return _Loss(reason=str(error), retry_after_s=error.retry_after_s)
+        case ConnectionRejected():
+            return _rejected(error)
+        case ConnectionClosed():
+            if error.reason is None:
+                return _Loss(reason="cut after a frame that breaks the protocol")
+            said = f": {_printable(error.reason.reason)}" if error.reason.reason else ""
+            return _Loss(reason=f"closed with code {error.reason.code}{said}", clean=error.reason.code == 1000)
+        case _ if error.__cause__ is not None:
+            return _Loss(reason=_printable(str(error.__cause__)) or type(error.__cause__).__name__)
+        case _:
+            return _Loss(reason=_printable(str(error)) or type(error).__name__)
+
+
+def _rejected(error: ConnectionRejected) -> _Loss:
+    status = error.status_code
+    reason = f"the venue answered HTTP {status}"
+    if status in {418, 429}:
+        header = next((value for name, value in error.headers if name.lower() == b"retry-after"), b"")
+        wait_s = retry_after_s(header.decode("ascii", "replace"), now_s=wall_ns() / NS_PER_S)
+        return _Loss(reason=f"{reason}: asked to wait {wait_s:g} s", retry_after_s=wait_s)
+    if status == 451:
+        refusal = PermanentError("stream refused", reason, hint="the venue does not serve this place")
+        return _Loss(reason=reason, permanent=refusal)
+    return _Loss(reason=reason)
+
+
+def _enter(connection: ConnectionState, status: ConnectionStatus, reason: str = "") -> None:
+    connection.status = status
+    connection.reason = reason
+    connection.since_ns = wall_ns()
+
+
+def _count_reconnect(connection: ConnectionState, counters: Sequence[FeedCounters]) -> None:
+    connection.reconnects += 1
+    for each in counters:
+        each.reconnects += 1
+
+
+def _printable(text: str) -> str:
+    # What a venue says reaches the screen: no control characters, no end of the line, no length of its choosing.
+    return ascii(text)[1:-1][:120]
