@@ -1,0 +1,142 @@
+"""What may go wrong on a connection on purpose: every N-th data frame is lost, doubled, cut, held or falsified.
+
+Pure: a `FaultLine` decides what becomes of each frame of one connection; `connection.py` carries it out.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import attrs
+
+from core.errors import UsageError
+
+DELAY_S: Final = 0.05
+SKEW_S: Final = 600
+
+FAULTS: Final[Mapping[str, str]] = {
+    "bad-checksum": "a book frame's checksum is falsified (Kraken)",
+    "delay": "a frame is held for 50 ms",
+    "disconnect": "the TCP connection is closed without a word",
+    "duplicate": "a frame is sent twice",
+    "gap": "a frame is dropped",
+    "half-open": "the connection goes silent and stays open",
+    "malformed": "a whole frame carries cut JSON",
+    "reorder": "a frame is sent after the next one",
+    "skew": "a frame's times are 10 minutes ahead (generated markets only)",
+    "truncate": "a frame is cut on the wire and the connection reset",
+}
+"""The menu: what each fault does to every N-th data frame it applies to."""
+
+_CHECKSUM = re.compile(r'("checksum":)(\d{1,10})')
+_RFC3339 = re.compile(r'("timestamp":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)')
+_MILLISECONDS = re.compile(r'("[ET]":)(\d{1,16})')
+
+
+class Ending(enum.Enum):
+    """How a fault ends a connection."""
+
+    DISCONNECT = "disconnect"
+    HALF_OPEN = "half-open"
+    TRUNCATE = "truncate"
+
+
+@attrs.frozen
+class FaultPlan:
+    """Which faults happen, and to every how many-th frame of a connection."""
+
+    every: Mapping[str, int]
+
+    @classmethod
+    def parse(cls, text: str) -> FaultPlan:
+        """The plan in `text`, such as `disconnect=500,gap=200`.
+
+        Raises:
+            UsageError: an unknown fault, one named twice, or a number that is not above 0.
+        """
+        every: dict[str, int] = {}
+        for part in text.split(","):
+            name, _, number = (piece.strip() for piece in part.partition("="))
+            if name not in FAULTS or name in every:
+                raise UsageError("unknown or repeated fault", ascii(name)[:40], hint=_menu())
+            if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number)):
+                subject = f"{name}={ascii(number)[1:-1][:20]}"
+                raise UsageError("a fault needs a number of frames above 0", subject, hint=_menu())
+            every[name] = int(number)
+        return cls(every)
+
+
+def _menu() -> str:
+    return "write NAME=N,… with " + ", ".join(FAULTS)
+
+
+class Frame(NamedTuple):
+    """One text to send and the instant at which its receiver may say it was received (0: the wall clock's)."""
+
+    text: str
+    received_ns: int = 0
+
+
+@attrs.frozen
+class Outcome:
+    """What becomes of a frame: these are sent, after `delay_s`, and then the connection ends so."""
+
+    frames: tuple[Frame, ...]
+    delay_s: float = 0.0
+    ending: Ending | None = None
+
+
+class FaultLine:
+    """The faults of one connection. `apply` is called once for each data frame, in order."""
+
+    def __init__(self, plan: FaultPlan) -> None:
+        self._every = plan.every
+        self._seen = dict.fromkeys(plan.every, 0)
+        self._held: Frame | None = None
+
+    def apply(self, frame: Frame) -> Outcome:
+        """What to do instead of just sending `frame`."""
+        frame = frame._replace(text=self._falsified(frame.text))
+        if self._fires("gap"):
+            return Outcome(())
+        frames: tuple[Frame, ...] = (frame, frame) if self._fires("duplicate") else (frame,)
+        if self._held is not None:
+            frames, self._held = (*frames, self._held), None
+        elif self._fires("reorder"):
+            *early, self._held = frames
+            frames = tuple(early)
+        delay_s = DELAY_S if self._fires("delay") else 0.0
+        endings = [ending for ending in Ending if self._fires(ending.value)]
+        return Outcome(frames, delay_s, endings[0] if endings else None)
+
+    def rest(self) -> tuple[Frame, ...]:
+        """The frame still held back when nothing follows it."""
+        held, self._held = self._held, None
+        return (held,) if held else ()
+
+    def _falsified(self, text: str) -> str:
+        if "bad-checksum" in self._every and '"checksum":' in text and self._fires("bad-checksum"):
+            text = _CHECKSUM.sub(lambda found: f"{found[1]}{int(found[2]) ^ 0x5A5A5A5A}", text)
+        if "skew" in self._every and self._dated(text) and self._fires("skew"):
+            text = _MILLISECONDS.sub(lambda found: f"{found[1]}{int(found[2]) + SKEW_S * 1000}", text)
+            text = _RFC3339.sub(lambda found: found[1] + _later(found[2]), text)
+        return text[: len(text) // 2] if self._fires("malformed") else text
+
+    def _dated(self, text: str) -> bool:
+        return _MILLISECONDS.search(text) is not None or _RFC3339.search(text) is not None
+
+    def _fires(self, name: str) -> bool:
+        every = self._every.get(name)
+        if every is None:
+            return False
+        self._seen[name] += 1
+        return self._seen[name] % every == 0
+
+
+def _later(instant: str) -> str:
+    moved = datetime.strptime(instant, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC) + timedelta(seconds=SKEW_S)
+    return f"{moved:%Y-%m-%dT%H:%M:%S}"
