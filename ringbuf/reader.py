@@ -65,7 +65,8 @@ class RingReader:
                     f"{path.name} holds records of {self.record_bytes} bytes, not {self.dtype.itemsize}"
                 )
             self._nothing = np.empty(0, self.dtype)
-            self._slots = np.frombuffer(self._map, self.dtype, offset=layout.HEADER_BYTES)
+            # As plain bytes of the record's size: numpy copies structured records field by field, 20 times slower.
+            self._slots = np.frombuffer(self._map, f"V{self.record_bytes}", offset=layout.HEADER_BYTES)
             commit = self._words[layout.COMMIT]
             self.cursor: int = max(commit - self.capacity, 0) if from_oldest else commit
             self.lapped = 0
@@ -146,8 +147,8 @@ class RingReader:
         begin = first & (self.capacity - 1)
         end = begin + last - first
         if end <= self.capacity:
-            return self._slots[begin:end].copy()
-        return np.concatenate((self._slots[begin:], self._slots[: end - self.capacity]))
+            return self._slots[begin:end].copy().view(self.dtype)
+        return np.concatenate((self._slots[begin:], self._slots[: end - self.capacity])).view(self.dtype)
 
     def _advance(self, cursor: int, *, lapped: int) -> None:
         self.cursor = cursor
@@ -177,7 +178,7 @@ class RingReader:
             self._words[self._slot] = 0
         self._words.release()
         self._memory.release()
-        self._slots = np.empty(0, self.dtype)  # a live view would keep the map from closing
+        self._slots = np.empty(0, "V1")  # a live view would keep the map from closing
         self._map.close()
         os.close(self._fd)
         self._fd = -1

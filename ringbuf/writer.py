@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringbuf import layout
+from ringbuf.layout import CLAIM, COMMIT, HEADER_BYTES, NEWEST_ID
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +47,7 @@ class RingWriter:
         self.path = path
         self.identity = identity
         self.capacity = capacity
+        self._mask = capacity - 1
         self._record_bytes = identity.record_bytes
         self._size = layout.HEADER_BYTES + identity.record_bytes * capacity
         self._fd = _acquire(path, self._size)
@@ -79,17 +81,17 @@ class RingWriter:
 
     def push(self, records: bytes, newest_id: int = 0) -> None:
         """Append one or more whole records given as bytes; `newest_id` is the venue's full id of the last."""
-        end = self._next + len(records) // self._record_bytes
-        start = (self._next & (self.capacity - 1)) * self._record_bytes + layout.HEADER_BYTES
-        stop = start + len(records)
-        if stop > self._size or end - self._next > self.capacity:
+        if len(records) != self._record_bytes:
             self.push_batch(np.frombuffer(records, f"V{self._record_bytes}"), newest_id)
             return
+        index = self._next
+        self._next = end = index + 1
+        start = HEADER_BYTES + (index & self._mask) * self._record_bytes
         words = self._words
-        words[layout.CLAIM] = end if end > self._claim_floor else self._claim_floor
-        self._bytes[start:stop] = records
-        words[layout.NEWEST_ID] = newest_id
-        words[layout.COMMIT] = self._next = end
+        words[CLAIM] = end if end > self._claim_floor else self._claim_floor
+        self._bytes[start : start + self._record_bytes] = records
+        words[NEWEST_ID] = newest_id
+        words[COMMIT] = end
 
     def push_batch(self, records: NDArray[np.void], newest_id: int = 0) -> None:
         """Append an array of records of this ring's size, contiguous in memory.
@@ -103,15 +105,15 @@ class RingWriter:
 
     def _write(self, flat: NDArray[np.uint8], newest_id: int) -> None:
         end = self._next + len(flat) // self._record_bytes
-        start = (self._next & (self.capacity - 1)) * self._record_bytes
+        start = (self._next & self._mask) * self._record_bytes
         until_wrap = min(len(flat), len(self._payload) - start)
         words = self._words
-        words[layout.CLAIM] = max(end, self._claim_floor)
+        words[CLAIM] = max(end, self._claim_floor)
         self._payload[start : start + until_wrap] = flat[:until_wrap]
         if until_wrap < len(flat):
             self._payload[: len(flat) - until_wrap] = flat[until_wrap:]
-        words[layout.NEWEST_ID] = newest_id
-        words[layout.COMMIT] = self._next = end
+        words[NEWEST_ID] = newest_id
+        words[COMMIT] = self._next = end
 
     def beat(self, now_ns: int) -> None:
         """Note that the producer is alive."""
