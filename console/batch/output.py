@@ -1,0 +1,95 @@
+"""Output of the commands: stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.errors import ConsoleError
+
+FORMATS = ("table", "json", "ndjson", "csv")
+
+
+def add_format_options(parser: argparse.ArgumentParser) -> None:
+    """The options every command that prints data has."""
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how data is printed (default: table)")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="short for --format json")
+
+
+def write_object(value: Mapping[str, Any], *, form: str) -> None:
+    """Print one object: as JSON on one line, or as aligned `name  value` lines."""
+    if form in {"json", "ndjson"}:
+        print(json.dumps(value, separators=(",", ":")))
+        return
+    write_rows([{"name": name, "value": _cell(item)} for name, item in value.items()], form=form)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mapping[str, Any] | None = None) -> None:
+    """Print rows that share their keys. With `json` they are printed in `envelope` under its key `rows`."""
+    if form == "json":
+        print(json.dumps({**(envelope or {}), "rows": list(rows)}, separators=(",", ":")))
+    elif form == "ndjson":
+        for row in rows:
+            print(json.dumps(row, separators=(",", ":")))
+    elif form == "csv":
+        _write_csv(rows)
+    elif rows:
+        _write_table(rows)
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0].keys())
+    for row in rows:
+        writer.writerow([_cell(value) for value in row.values()])
+
+
+def _write_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    names = [name for name in rows[0] if not name.endswith("_ns")]  # people read the ISO column beside it
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(name), *(len(line[at]) for line in cells)) for at, name in enumerate(names)]
+    numeric = [all(isinstance(row.get(name), (int, float)) for row in rows) for name in names]
+    for line in [names, *cells]:
+        print("  ".join(_pad(text, widths[at], right=numeric[at]) for at, text in enumerate(line)).rstrip())
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, separators=(",", ":"))
+    return "".join(ch if ch.isprintable() else "?" for ch in str(value))
+
+
+def talk(*lines: str) -> None:
+    """Say something to the operator, on stderr."""
+    for line in lines:
+        print("".join(ch if ch.isprintable() else "?" for ch in line), file=sys.stderr)
+
+
+def report(error: ConsoleError, *, form: str) -> int:
+    """Print an error, as one object on stdout in JSON mode and as a line on stderr otherwise; the exit code."""
+    if form in {"json", "ndjson"}:
+        described = {
+            "category": error.category,
+            "code": error.category,
+            "message": f"{error.operation}: {error.subject}",
+            "retryable": error.retryable,
+            "hint": error.hint,
+        }
+        print(json.dumps({"error": described}, separators=(",", ":")))
+    else:
+        talk(f"ringside: {error.operation}: {error.subject}")
+        if error.hint:
+            talk(f"  {error.hint}")
+    return error.exit_code

@@ -1,0 +1,85 @@
+"""`serve`: run the engine without a screen until a signal, or until a recording ends."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from typing import TYPE_CHECKING, Any
+
+from console.batch import engine_options, output
+from core.errors import single_error
+
+if TYPE_CHECKING:
+    from console.supervise import Engine
+
+NAME = "serve"
+HELP = "stream market data: publish it in rings, store it, show it"
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    engine_options.add_engine_options(parser)
+    output.add_format_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve; the exit code is 0, 128 plus the signal that stopped it, or that of the error that ended it."""
+    plan, _ = engine_options.make_plan(arguments, host="daemon")
+    return run_headless(plan, form=arguments.format)
+
+
+def run_headless(plan: Any, *, form: str) -> int:
+    """Run an engine in this thread and print its summary when it ends."""
+    import trio
+
+    from config.paths import find_paths
+    from console.journal import closing_journal, open_journal
+    from console.supervise import Engine
+
+    engine = Engine(plan, open_journal(find_paths().logs, to_stderr=True))
+    with closing_journal():
+        code = trio.run(_run, engine)
+    write_summary(engine.summary, form=form)
+    return int(code)
+
+
+def write_summary(summary: dict[str, Any], *, form: str) -> None:
+    """Print what happened: the whole of it as one object, or the feeds as rows and the rest in words on stderr."""
+    if form == "json":
+        output.write_object(summary, form=form)
+        return
+    output.write_rows(summary["feeds"], form=form)
+    store = summary["store"]
+    if store is not None:
+        counts = (("trades", store), ("quotes", store["quotes"]), ("books", store["book_updates"]))
+        kept = ", ".join(f"{found['rows']:,} {what}" for what, found in counts)
+        lost = sum(found["lost"] for _, found in counts)
+        output.talk(f"stored {kept}" + (f"; {lost:,} records were LOST" if lost else ""))
+    output.talk(f"{summary['instance_id']} ran for {summary['uptime_s']:.1f} s")
+
+
+async def _run(engine: Engine) -> int:
+    import trio
+
+    from console.batch.progress import show_progress
+
+    stopped_by = 0
+    with single_error():
+        async with trio.open_nursery() as nursery:
+
+            async def obey_signals(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+                nonlocal stopped_by
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+                    task_status.started()
+                    async for number in signals:
+                        if stopped_by:
+                            nursery.cancel_scope.cancel()  # asked twice: leave now, what is unsaved is lost
+                        stopped_by = number
+                        output.talk(f"{signal.Signals(number).name}: stopping; once more to leave at once")
+                        engine.stop()
+
+            await nursery.start(obey_signals)
+            nursery.start_soon(show_progress, engine)
+            await engine.run()
+            nursery.cancel_scope.cancel()
+    return 128 + stopped_by if stopped_by else 0

@@ -1,0 +1,133 @@
+"""What an operator can do, as data: the keys, the help page, the key line and the palette all come from here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from console.tui.text import Cell, Glyphs, Row, fit, fit_row, row_width, title_row
+
+
+@attrs.frozen
+class Screen:
+    """One of the numbered screens. `promise` says what will be there, and is empty where something is."""
+
+    number: int
+    name: str
+    promise: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The id of its widget."""
+        return self.name.lower()
+
+
+SCREENS: Final = (
+    Screen(1, "Ticks"),
+    Screen(2, "Accounts", "balances, positions, orders and fills of paper accounts"),
+    Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
+    Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
+    Screen(5, "Backtest", "a backtest's form, progress, figures and equity curve"),
+    Screen(6, "Data", "stored data by day, the cause of each hole, and backfill jobs"),
+    Screen(7, "Instances", "running engines, their rings, and each reader's lag and loss"),
+    Screen(8, "Log"),
+)
+
+
+@attrs.frozen
+class Action:
+    """One act. `keys` are Textual's names of them, `shown` how they are written; `short` is for the key line and
+    empty when it is not there; `dangerous` acts have no key and ask for a name."""
+
+    name: str
+    keys: tuple[str, ...]
+    shown: str
+    help: str
+    short: str = ""
+    dangerous: bool = False
+
+
+ACTIONS: Final = (
+    *(Action(f"screen_{one.number}", (str(one.number),), str(one.number), f"{one.name} screen") for one in SCREENS),
+    Action("down", ("j", "down"), "j ↓", "next row"),
+    Action("up", ("k", "up"), "k ↑", "previous row"),
+    Action("page_down", ("pagedown", "ctrl+d"), "PgDn", "a page down"),
+    Action("page_up", ("pageup", "ctrl+u"), "PgUp", "a page up"),
+    Action("first", ("g", "home"), "g", "first row"),
+    Action("last", ("G", "end"), "G", "last row"),
+    Action("focus", ("enter",), "enter", "chart and book of this row"),
+    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter"),
+    Action("sort", ("s",), "s", "sort by the next column", "sort"),
+    Action("reverse", ("S",), "S", "turn the order round"),
+    Action("interval", ("i",), "i", "next candle width", "candles"),
+    Action("pause", ("p",), "p", "pause the tape, and go on", "pause"),
+    Action("level", ("l",), "l", "log: next lowest level"),
+    Action("copy", ("y",), "y", "copy this row (OSC 52)"),
+    Action("export", ("e",), "e", "save a picture (SVG)"),
+    Action("theme", ("t",), "t", "dark or light"),
+    Action("command", ("colon",), ":", "command; tab completes", "command"),
+    Action("palette", ("ctrl+p",), "ctrl+p", "search every act"),
+    Action("help", ("question_mark", "f1"), "?", "this page", "help"),
+    Action("back", ("escape",), "esc", "back, close, clear filter"),
+    Action("interrupt", ("ctrl+c",), "ctrl+c", "twice: leave"),
+    Action("quit", ("q",), "q", "leave", "leave"),
+    Action("shutdown", (), ":shutdown", "stop the engine; asks first", dangerous=True),
+)
+"""Every act in the order of the help page."""
+
+
+def key_row(*, current: int, message: str, width: int) -> Row:
+    """The key line: the screens and the keys that matter, or a `message` in their place."""
+    if message:
+        return fit_row(((f" {message}", "bar_warn"),), width, "bar")
+    short = [action for action in ACTIONS if action.short]
+    names = [one.name for one in SCREENS]
+    named = sum(len(name) + 4 for name in names) + sum(len(one.shown + one.short) + 3 for one in short) <= width
+    cells: list[Cell] = [(" ", "bar")]
+    for one in SCREENS:
+        here = one.number == current
+        # Where room is short only the screen we are on is named.
+        cells.append((f"{one.number}", "bar_here" if here else "key"))
+        cells.append((f" {one.name}  " if here or named else " ", "bar" if here else "bar_dim"))
+    # What does not fit is left out from the least needed on.
+    left = width - row_width(tuple(cells))
+    kept = []
+    for action in sorted(short, key=lambda action: _NEEDED.index(action.name)):
+        left -= len(action.shown + action.short) + 3
+        if left >= 0:
+            kept.append(action)
+    for action in short:
+        if action in kept:
+            cells += [(f" {action.shown}", "key"), (f" {action.short} ", "bar_dim")]
+    return fit_row(tuple(cells), width, "bar")
+
+
+_NEEDED: Final = ("quit", "help", "command", "filter", "sort", "interval", "pause")
+
+
+def help_rows(*, width: int, height: int, glyphs: Glyphs, leaving: str, ascii_only: bool) -> list[Row]:
+    """The help page: every act and its keys in one or two columns, as many rows as there is height for."""
+    acts = [action for action in ACTIONS if not action.name.startswith("screen_")]
+    notes = [
+        "prices: t Tether, c USDC, e euro, g pound, b bitcoin, * another currency",
+        f"~ and dim: nothing heard for 10 s    {glyphs.warning} book withheld: it cannot be trusted now",
+        *([leaving] if leaving else []),
+    ]
+    entries = [("1 … 8" if not ascii_only else "1 - 8", "the screens")]
+    entries += [(action.shown, action.help) for action in acts]
+    if ascii_only:
+        entries = [(shown.replace("↓", "down").replace("↑", "up"), text) for shown, text in entries]
+    columns = 2 if width >= 110 or len(entries) + len(notes) + 4 > height else 1
+    lines = -(-len(entries) // columns)
+    cell_width = (width - 2) // columns
+    rows: list[Row] = [title_row((("Help", "panel_title"), ("esc closes it", "panel_dim")), width, glyphs)]
+    rows = [tuple((text, "panel_dim" if style == "grid" else style) for text, style in rows[0])]
+    for line in range(lines):
+        cells: list[tuple[str, str]] = [(" ", "panel")]
+        for shown, text in entries[line::lines]:
+            cells += [(f" {shown:>9} ", "panel_key"), (fit(text, cell_width - 11), "panel")]
+        rows.append(fit_row(tuple(cells), width, "panel"))
+    rows.append(fit_row((), width, "panel"))
+    rows += [fit_row(((f"  {note}", "panel_dim"),), width, "panel") for note in notes]
+    return rows[:height]

@@ -1,0 +1,213 @@
+"""What each act does: `ACTS` by the names of `console.tui.actions`, and what is done with a typed line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from console.tui.actions import SCREENS
+from console.tui.commands import Command, find_key, parse_command
+from console.tui.focus import AUTOMATIC, INTERVALS_NS
+from console.tui.rows import copy_text
+from console.tui.themes import THEMES
+from core.clock import iso_ns
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from console.tui.app import RingsideApp
+
+_TWICE_S: Final = 2.0
+_INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
+
+
+def answer(app: RingsideApp, mode: str, text: str) -> None:
+    """Do what was typed in one of the prompt's modes."""
+    if mode == "filter":
+        pane = app.panes.log if app.page == 8 else app.panes.board
+        pane.pattern = text
+    elif mode == "command":
+        try:
+            _obey(app, parse_command(text, app.keys))
+        except UsageError as error:
+            app.say(str(error))
+    elif mode == "confirm":
+        _confirm(app, text)
+
+
+def _obey(app: RingsideApp, command: Command) -> None:
+    argument = command.argument
+    if command.name == "symbol":
+        key = find_key(argument, app.keys)
+        if key is not None:
+            app.panes.board.cursor = key
+            app.attachment.select(key)
+            app.show_page(1)
+    elif command.name == "interval":
+        app.attachment.set_interval(argument)
+    elif command.name == "screen":
+        app.show_page(int(argument))
+    elif command.name == "sort":
+        app.panes.board.sort_by(argument)
+    elif command.name == "filter":
+        answer(app, "filter", argument)
+    elif command.name == "theme":
+        app.set_look(argument)
+    else:
+        ACTS[command.name](app)
+
+
+def _engine_name(app: RingsideApp) -> str:
+    status = None if app.snapshot is None else app.snapshot.status
+    return "" if status is None or not app.snapshot or not app.snapshot.health.reachable else status.instance_id
+
+
+def _shutdown(app: RingsideApp) -> None:
+    name = _engine_name(app)
+    if name:
+        app.panes.keys.display = False
+        app.prompt.ask("confirm", question=f"stops the engine for everybody; type {name} to do it:")
+    else:
+        app.say("no engine can be reached that could be stopped")
+
+
+def _confirm(app: RingsideApp, text: str) -> None:
+    if text.strip() and text.strip() == _engine_name(app):
+        app.link.ask("shutdown")
+        app.say("asked the engine to stop")
+    else:
+        app.say("not stopped: the name was not typed as it is")
+
+
+def _move(step: int) -> Callable[[RingsideApp], None]:
+    def act(app: RingsideApp) -> None:
+        (app.panes.log if app.page == 8 else app.panes.board).move(step)
+
+    return act
+
+
+def _page(sign: int) -> Callable[[RingsideApp], None]:
+    def act(app: RingsideApp) -> None:
+        _move(sign * (app.panes.board.page if app.page == 1 else max(app.panes.log.size.height - 2, 1)))(app)
+
+    return act
+
+
+def _screen(number: int) -> Callable[[RingsideApp], None]:
+    return lambda app: app.show_page(number)
+
+
+def _focus(app: RingsideApp) -> None:
+    if app.page == 1 and app.panes.board.cursor is not None:
+        app.attachment.select(app.panes.board.cursor)
+
+
+def _ask(mode: str) -> Callable[[RingsideApp], None]:
+    def act(app: RingsideApp) -> None:
+        app.panes.keys.display = False
+        if mode == "filter":
+            app.prompt.ask("filter", text=(app.panes.log if app.page == 8 else app.panes.board).pattern)
+        else:
+            app.prompt.ask("command")
+
+    return act
+
+
+def _interval(app: RingsideApp) -> None:
+    chosen = _INTERVALS[(_INTERVALS.index(app.attachment.interval) + 1) % len(_INTERVALS)]
+    app.attachment.set_interval(chosen)
+    app.say(f"candles: {chosen}")
+
+
+def _pause(app: RingsideApp) -> None:
+    app.panes.tape.toggle(app.snapshot.focus if app.snapshot is not None else None)
+
+
+def _copy(app: RingsideApp) -> None:
+    cursor = app.panes.board.cursor
+    for view in app.snapshot.symbols if app.snapshot is not None else ():
+        if view.key == cursor:
+            app.copy_to_clipboard(copy_text(view))
+            app.say(f"sent {view.key[0]} to the terminal's clipboard (OSC 52; not every terminal takes it)")
+
+
+def _export(app: RingsideApp) -> None:
+    moment = iso_ns(time.time_ns())[:19].replace(":", "")
+    path = app.pictures / f"ringside-{moment}Z.svg"
+    try:
+        app.pictures.mkdir(parents=True, exist_ok=True)
+        path.write_text(app.export_screenshot(title="Ringside"), encoding="utf-8")
+    except OSError as error:
+        app.say(f"no picture: {error.strerror}: {path}")
+    else:
+        app.say(f"picture saved: {path}")
+
+
+def _back(app: RingsideApp) -> None:
+    pane = app.panes.log if app.page == 8 else app.panes.board
+    if app.panes.help.display:
+        app.show_page(app.page)
+    elif pane.pattern:
+        pane.pattern = ""
+    elif app.page != 1:
+        app.show_page(1)
+
+
+def _interrupt(app: RingsideApp) -> None:
+    now_s = time.monotonic()
+    if now_s - app.interrupted_s < _TWICE_S:
+        app.leave(130)
+    app.interrupted_s = now_s
+    app.say("ctrl+c once more leaves; so does q")
+
+
+def _sort(app: RingsideApp) -> None:
+    app.panes.board.next_sort()
+
+
+def _reverse(app: RingsideApp) -> None:
+    app.panes.board.turn()
+
+
+def _level(app: RingsideApp) -> None:
+    app.panes.log.next_level()
+
+
+def _theme(app: RingsideApp) -> None:
+    app.set_look(THEMES[1 - THEMES.index(app.theme_name)])
+
+
+def _help(app: RingsideApp) -> None:
+    app.show(SCREENS[app.page - 1].identity if app.panes.help.display else "help")
+
+
+def _quit(app: RingsideApp) -> None:
+    app.leave(0)
+
+
+ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
+    **{f"screen_{one.number}": _screen(one.number) for one in SCREENS},
+    "down": _move(1),
+    "up": _move(-1),
+    "page_down": _page(1),
+    "page_up": _page(-1),
+    "first": _move(-(10**6)),
+    "last": _move(10**6),
+    "focus": _focus,
+    "filter": _ask("filter"),
+    "command": _ask("command"),
+    "sort": _sort,
+    "reverse": _reverse,
+    "interval": _interval,
+    "pause": _pause,
+    "level": _level,
+    "copy": _copy,
+    "export": _export,
+    "theme": _theme,
+    "help": _help,
+    "back": _back,
+    "interrupt": _interrupt,
+    "quit": _quit,
+    "shutdown": _shutdown,
+}
+"""What to do for each act that is ours; the palette is Textual's own."""

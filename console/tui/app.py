@@ -1,0 +1,336 @@
+"""The full-screen console: reads rings and the control channel, draws ten times a second, and never waits.
+
+It runs on asyncio and must not import trio. What it may do to the engine goes through the control channel.
+"""
+
+from __future__ import annotations
+
+import gc
+import locale
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from rich.console import Console, RenderableType
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from console.tui import output
+from console.tui.actions import ACTIONS, SCREENS
+from console.tui.acts import ACTS, answer
+from console.tui.attach import Attachment
+from console.tui.commands import complete
+from console.tui.engine_link import EngineLink
+from console.tui.snapshot import Key, Snapshot
+from console.tui.terminal import ConsoleDriver, TerminalGuard
+from console.tui.text import ASCII, UNICODE, clean
+from console.tui.themes import Depth, Palette, colour_depth, textual_themes
+from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
+from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
+from console.tui.widgets.board import Board
+from console.tui.widgets.lines import LineWidget, Look
+from console.tui.widgets.panes import ChartPane, LadderPane, TapePane
+from console.tui.widgets.prompt import Prompt
+from core.clock import wall_ns
+
+SMALLEST: Final = (60, 15)
+_MESSAGE_S: Final = 4.0
+_SYSTEMS: Final = {Depth.NONE: None, Depth.STANDARD: "standard", Depth.FULL: "256"}
+
+
+class Panes:
+    """Every widget that is drawn, made once."""
+
+    def __init__(self, look: Look) -> None:
+        self.status, self.keys = StatusBar(look, id="status"), KeyLine(look, id="keys")
+        self.board, self.chart = Board(look, id="board"), ChartPane(look, id="chart")
+        self.ladder, self.tape = LadderPane(look, id="ladder"), TapePane(look, id="tape")
+        self.log, self.help, self.small = (
+            LogPane(look, id="log"),
+            HelpPage(look, id="help"),
+            TooSmall(look, id="small"),
+        )
+        self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
+
+    def all(self) -> list[LineWidget]:
+        """All of them."""
+        return [
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.log, self.help, self.small,
+            *self.promises.values(),
+        ]  # fmt: skip
+
+
+class RingsideApp(App[int]):
+    """The console of the engine whose control socket is at `control_path`.
+
+    `inline` says that the engine lives in this process and ends with it; `on_quit` is a sentence for the help page
+    about what leaving does, with a default for either case. Pictures of the screen go to the folder `pictures`, by
+    default `RINGSIDE_HOME` or where the program was started. `environment` tells what the terminal can show.
+    """
+
+    CSS_PATH = "console.tcss"
+    TITLE = "Ringside"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ALLOW_SELECT = False
+    AUTO_FOCUS = None
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (140, "-wide")]  # noqa: RUF012 - Textual's own type
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar = [
+        Binding(
+            ",".join(action.keys),
+            f"run('{action.name}')",
+            action.help,
+            show=False,
+            priority=action.name == "interrupt",
+        )
+        for action in ACTIONS
+        if action.keys and action.name != "palette"
+    ]
+
+    def __init__(
+        self,
+        control_path: Path,
+        *,
+        frames_per_s: float = 10,
+        ascii_only: bool = False,
+        inline: bool = True,
+        on_quit: str = "",
+        theme: str = "dark",
+        pictures: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.depth = colour_depth(environment)
+        super().__init__(driver_class=ConsoleDriver, ansi_color=self.depth is not Depth.FULL)
+        self.look = Look(Palette(theme, self.depth), ASCII if ascii_only else UNICODE, ascii_only)
+        self.panes: Panes = Panes(self.look)
+        self.prompt = Prompt(lambda text: complete(text, self.keys), id="prompt")
+        self.attachment = Attachment(wall_ns=wall_ns, monotonic_s=time.monotonic)
+        self.link = EngineLink(control_path)
+        self.snapshot: Snapshot | None = None
+        self.pictures = pictures or Path(environment.get("RINGSIDE_HOME") or Path.cwd())
+        self.page = 1
+        self.theme_name: str = theme
+        self.on_quit = on_quit or (
+            "leaving stops the engine in this process" if inline else "leaving does not stop the engine"
+        )
+        self._frames_per_s = frames_per_s
+        self.interrupted_s = float("-inf")
+        self._frame, self._seen_report = 0, 0
+        self._exit_code: int | None = None
+        self._message, self._message_until_s = "", 0.0
+        self.console = Console(
+            color_system=_SYSTEMS[self.depth], file=self.console.file, markup=True, highlight=False, emoji=False,
+            legacy_windows=False, force_terminal=True, _environ={},
+        )  # fmt: skip
+
+    @property
+    def keys(self) -> list[Key]:
+        """Every instrument there is, in the engine's order."""
+        return [] if self.snapshot is None else [view.key for view in self.snapshot.symbols]
+
+    def get_default_screen(self) -> BareScreen:
+        """The one screen; what is called a screen on it are pages."""
+        return BareScreen(id="_default")
+
+    def compose(self) -> ComposeResult:
+        """Every widget there is; the screens are pages of one switcher."""
+        panes = self.panes
+        yield panes.status
+        with BareSwitcher(initial="ticks", id="pages"):
+            with BareHorizontal(id="ticks"):
+                yield panes.board
+                with BareVertical(id="right"):
+                    yield panes.chart
+                    with BareHorizontal(id="lower"):
+                        yield panes.ladder
+                        yield panes.tape
+            yield from panes.promises.values()
+            yield panes.log
+            yield panes.help
+        with BareVertical(id="foot"):
+            yield panes.keys
+            yield self.prompt
+        yield panes.small
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        for theme in textual_themes():
+            self.register_theme(theme)
+        self.set_look(self.theme_name)
+        self.link.start()
+        self.set_interval(1 / self._frames_per_s, self._tick, name="frame")
+        self.set_timer(2.0, _spare_the_collector, name="collector")
+        if self._exit_code is not None:  # told to leave before there was anything to leave
+            self.exit(self._exit_code, self._exit_code)
+
+    def on_unmount(self) -> None:
+        """Give back what is shared with the engine."""
+        self.link.stop()
+        self.attachment.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw at the new size, once the widgets have theirs."""
+        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.panes.small.display = small
+        self.call_after_refresh(self.draw)
+
+    def set_look(self, theme: str) -> None:
+        """Dark or light."""
+        self.theme_name = theme
+        self.theme = f"ringside-{theme}"
+        self.look.palette = Palette(theme, self.depth)
+        for pane in self.panes.all():
+            pane.redraw()
+
+    def say(self, message: str) -> None:
+        """Show a sentence in the place of the key line for a few seconds."""
+        self._message, self._message_until_s = clean(message), time.monotonic() + _MESSAGE_S
+        self.draw()
+
+    def leave(self, exit_code: int) -> None:
+        """End the console; the first exit code given counts. May be called from any thread."""
+        if self._exit_code is None:
+            self._exit_code = exit_code
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.exit, exit_code, exit_code)
+
+    @property
+    def exit_code(self) -> int:
+        """What the process should return, once the console has ended."""
+        return (self.return_code or 0) if self._exit_code is None else self._exit_code
+
+    def show_page(self, number: int) -> None:
+        """Go to one of the numbered screens."""
+        self.page = number
+        self.show(SCREENS[number - 1].identity)
+
+    def show(self, identity: str) -> None:
+        """Put a screen, or the help page over the one we are on, into sight."""
+        self.query_one("#pages", BareSwitcher).current = identity
+        self.call_after_refresh(self.draw)
+
+    def _tick(self) -> None:
+        report = self.link.report
+        if report.number != self._seen_report:
+            self._seen_report = report.number
+            if report.status is not None:
+                self.attachment.update_status(report.status)
+            else:
+                self.attachment.status_lost(report.reason)
+        while not self.link.answers.empty():
+            self.say(self.link.answers.get())
+        self.snapshot = self.attachment.frame()
+        self._frame += 1
+        self.draw(whole=self._frames_per_s <= 4 or self._frame <= 2)
+
+    def draw(self, *, whole: bool = True) -> None:
+        """Draw the last snapshot; without `whole` the panes that move much only every few frames."""
+        snapshot, panes = self.snapshot, self.panes
+        if panes.small.display:
+            panes.small.draw()
+            return
+        if snapshot is None:
+            return
+        panes.status.draw(snapshot)
+        message = self._message if time.monotonic() < self._message_until_s else ""
+        panes.keys.draw(current=self.page, message=message)
+        if panes.help.display:
+            panes.help.draw(self.on_quit)
+        elif self.page == 1:
+            panes.board.draw(snapshot, self.attachment.selected, whole=whole)
+            if whole or self._frame % 2 == 0:
+                panes.tape.draw(snapshot.focus)
+            if whole or self._frame % 2 == 1:
+                panes.ladder.draw(snapshot.focus)
+            if whole or self._frame % 4 == 1:
+                panes.chart.draw(snapshot.focus)
+        elif self.page in panes.promises:
+            panes.promises[self.page].draw()
+        else:
+            panes.log.draw(snapshot)
+
+    def action_run(self, name: str) -> None:
+        """Carry out one of `console.tui.actions.ACTIONS`."""
+        ACTS[name](self)
+        self.draw()
+
+    def on_board_chosen(self, event: Board.Chosen) -> None:
+        """Show what was clicked on."""
+        self.attachment.select(event.key)
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """Filter while it is typed; do what was typed in the end."""
+        self.panes.keys.display = event.done
+        mode = "filter" if event.mode == "filter" else event.mode if event.done else ""
+        if mode and event.text is not None:
+            answer(self, mode, event.text)
+        self.draw()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette offers every act that the keys do."""
+        for action in ACTIONS:
+            if action.name not in {"palette", "back", "interrupt"}:
+                shown = action.help if len(action.keys) == 0 else f"{action.help} ({action.shown})"
+                yield SystemCommand(
+                    action.name.replace("_", " "), shown, lambda name=action.name: self.action_run(name)
+                )
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # The one place where Textual's own way of writing to the terminal is replaced: see `output`.
+        super()._display(screen, output.exact(renderable))  # type: ignore[arg-type]
+
+
+def _spare_the_collector() -> None:
+    # Full collections stall the engine's thread for 30 ms: what lives as long as the program is not looked at again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+def run_console(
+    control_path: Path,
+    *,
+    frames_per_s: float = 10,
+    low_bandwidth: bool = False,
+    ascii_only: bool = False,
+    inline: bool = True,
+    on_quit: str = "",
+    theme: str = "dark",
+    pictures: Path | None = None,
+    watch: Callable[[Callable[[], None]], None] | None = None,
+) -> int:
+    """Show the console until it is left; must be called from the main thread.
+
+    `watch` is given a function to call, from any thread, when the engine has ended by itself: the console then leaves
+    as after `q`.
+
+    Returns 0 after `q`, 130, 143 or 129 after SIGINT, SIGTERM or SIGHUP, 1 after an error of our own, whose
+    traceback stands on stderr by then. The terminal is as it was before in every case.
+    """
+    app = RingsideApp(
+        control_path,
+        frames_per_s=2 if low_bandwidth else frames_per_s,
+        ascii_only=ascii_only or not _speaks_utf8(),
+        inline=inline,
+        on_quit=on_quit,
+        theme=theme,
+        pictures=pictures,
+    )
+    with TerminalGuard(app.leave):
+        if watch is not None:
+            watch(lambda: app.leave(0))
+        app.run()
+    return app.exit_code
+
+
+def _speaks_utf8() -> bool:
+    if os.environ.get("TERM") == "linux":
+        return False  # the kernel's console has a font of 256 or 512 characters
+    encoding = (sys.__stderr__.encoding if sys.__stderr__ else "") or locale.getpreferredencoding(False)
+    return encoding.lower().replace("-", "") == "utf8"

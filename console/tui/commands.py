@@ -1,0 +1,93 @@
+"""The command line behind `:`: words in, one `Command` out, and what the word under way could become. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from console.tui.actions import SCREENS
+from console.tui.focus import AUTOMATIC, INTERVALS_NS
+from console.tui.rows import SORTS
+from console.tui.snapshot import Key
+from console.tui.themes import THEMES
+from core.errors import UsageError
+
+_ALIASES: Final = {"q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval"}
+_PLAIN: Final = ("quit", "help", "pause", "export", "copy", "shutdown")
+_WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
+NAMES: Final = tuple(sorted((*_PLAIN, *_WITH_ARGUMENT)))
+
+
+@attrs.frozen
+class Command:
+    """What was asked for: one of `NAMES` and its argument, empty where it takes none."""
+
+    name: str
+    argument: str = ""
+
+
+def parse_command(text: str, keys: Sequence[Key]) -> Command:
+    """The command in `text`. A number alone is a screen; a symbol alone is put into the right-hand panes.
+
+    Raises:
+        UsageError: no such command, a missing argument, or one that makes no sense.
+    """
+    words = text.strip().split()
+    if not words:
+        raise UsageError("nothing typed", "a command", hint="try :help")
+    name = _ALIASES.get(words[0].lower(), words[0].lower())
+    argument = " ".join(words[1:])
+    if name.isdigit() and not argument:
+        name, argument = "screen", name
+    if name not in NAMES:
+        if find_key(text, keys) is None:
+            raise UsageError("no such command", ascii(words[0])[1:41], hint=f"there are {', '.join(NAMES)}")
+        return Command("symbol", text.strip())
+    if name in _WITH_ARGUMENT and name != "filter" and argument not in _choices(name, keys):
+        return Command(name, _nearest(name, argument, keys))
+    return Command(name, argument)
+
+
+def _nearest(name: str, argument: str, keys: Sequence[Key]) -> str:
+    if name == "symbol" and find_key(argument, keys) is not None:
+        return argument
+    found = [choice for choice in _choices(name, keys) if argument and choice.lower().startswith(argument.lower())]
+    if len(found) != 1:
+        some = ", ".join(_choices(name, keys)[:9])
+        raise UsageError(f"no such {name}", ascii(argument)[1:41] or "nothing", hint=f"one of {some}")
+    return found[0]
+
+
+def find_key(text: str, keys: Sequence[Key]) -> Key | None:
+    """The instrument that `BTCUSD` or `BTCUSD KRAKEN` means: the first of that symbol, or of that venue."""
+    words = text.upper().replace("@", " ").split()
+    for key in keys:
+        if words in ([key[0].upper()], [key[0].upper(), key[1].upper()]):
+            return key
+    return None
+
+
+def complete(text: str, keys: Sequence[Key]) -> str:
+    """`text` with its last word completed as far as one candidate goes; unchanged when there is none."""
+    head, space, last = text.rpartition(" ")
+    if not space:
+        candidates = [*NAMES, *(key[0] for key in keys)]
+    else:
+        name = _ALIASES.get(head.split()[0].lower(), head.split()[0].lower()) if head.split() else ""
+        candidates = _choices(name, keys)
+        if name == "symbol" and len(head.split()) > 1:
+            candidates = [key[1] for key in keys if key[0].upper() == head.split()[1].upper()]
+    found = [one for one in candidates if one.lower().startswith(last.lower())] if last else []
+    return f"{head}{space}{found[0]}" if found else text
+
+
+def _choices(name: str, keys: Sequence[Key]) -> list[str]:
+    return {
+        "symbol": list(dict.fromkeys(key[0] for key in keys)),
+        "interval": [AUTOMATIC, *INTERVALS_NS],
+        "screen": [str(one.number) for one in SCREENS],
+        "sort": list(SORTS),
+        "theme": list(THEMES),
+    }.get(name, [])

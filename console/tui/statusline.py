@@ -1,0 +1,103 @@
+"""The status line: the engine, its feeds, its delays and losses, what is simulated, and the time. Pure.
+
+Every light is a character and a word, never a colour alone.
+"""
+
+from __future__ import annotations
+
+from console.tui.snapshot import Health, Snapshot
+from console.tui.status import Connection, EngineStatus
+from console.tui.text import Cell, Glyphs, Row, clock_text, fit_row, row_width, short_count
+from core.clock import utc_day
+
+_WORDS = {"connected": "up", "connecting": "connecting", "reconnecting": "reconnecting", "disconnected": "down"}
+_SOURCES = {"simulated": ("SIMULATED", "simulated"), "recording": ("RECORDING", "recording")}
+_GAP: Cell = ("  ", "bar")
+
+
+def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
+    """The line in one row or in two, each `width` cells: the lights and the badge first, the figures behind."""
+    if snapshot is None:
+        return [fit_row(((" starting", "bar"),), width, "bar")] * height
+    lights = [_lights(snapshot, glyphs, detail=detail) for detail in (2, 1, 0)]
+    figures = _figures(snapshot, glyphs)
+    clock: Row = ((_clock(snapshot.now_ns), "bar_dim"), (" ", "bar"))
+    # The most detailed lights that fit: with reasons, with rates, with neither.
+    beside = figures if height == 1 else ()
+    room = width - row_width(clock) - row_width(beside)
+    fitting = next((row for row in lights if row_width(row) <= room), lights[-1])
+    if height == 1:
+        return [_spread((*fitting, *beside), clock, width)]
+    return [_spread(fitting, clock, width), fit_row(figures, width, "bar")][:height]
+
+
+def _spread(left: Row, right: Row, width: int) -> Row:
+    room = width - row_width(right)
+    return (*fit_row(left, room, "bar"), *right) if room > 0 else fit_row(left, width, "bar")
+
+
+def _clock(now_ns: int) -> str:
+    return f"{utc_day(now_ns)} {clock_text(now_ns, decimals=0)}Z"
+
+
+def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
+    health, status = snapshot.health, snapshot.status
+    cells: list[Cell] = [(" ", "bar")]
+    if status is not None and status.source in _SOURCES:
+        text, style = _SOURCES[status.source]
+        cells += [(f" {text} ", style), _GAP]
+    cells += _engine(health, status, glyphs, detail=detail)
+    if health.reachable and status is not None:
+        for connection in status.connections:
+            cells += [_GAP, *_connection(connection, health, glyphs, detail=detail)]
+    return tuple(cells)
+
+
+def _engine(health: Health, status: EngineStatus | None, glyphs: Glyphs, *, detail: int) -> list[Cell]:
+    if not health.reachable:
+        reason = f": {health.reason}" if detail and health.reason else ""
+        return [(glyphs.warning, "bar_down"), (f" engine not reachable{reason}", "bar_down")]
+    state = status.state if status is not None else "unknown"
+    style = "bar_up" if state == "running" else "bar_warn"
+    return [(glyphs.light, style), (f" engine {state}" if detail == 2 or state != "running" else " engine", "bar")]
+
+
+def _connection(connection: Connection, health: Health, glyphs: Glyphs, *, detail: int) -> list[Cell]:
+    word = _WORDS.get(connection.status, connection.status or "unknown")
+    name = connection.venue.lower()
+    if word == "up":
+        rate = f" {short_count(round(health.rates.get(connection.venue, 0.0)))}/s"
+        return [(glyphs.light, "bar_up"), (f" {name} up{rate}" if detail else f" {name} up", "bar")]
+    reason = f" ({connection.reason})" if detail == 2 and connection.reason else ""
+    style = "bar_down" if word in {"down", "error"} else "bar_warn"
+    return [(glyphs.warning, style), (f" {name} {word}{reason}", style)]
+
+
+def _figures(snapshot: Snapshot, glyphs: Glyphs) -> Row:
+    health, status = snapshot.health, snapshot.status
+    cells: list[Cell] = [(" ", "bar")]
+    if status is None:
+        return tuple(cells)
+    if status.delays:
+        delays = f"{_milliseconds(status.publish_p50_ns)}/{_milliseconds(status.publish_p99_ns)}"
+        cells += [("lat ", "bar_dim"), (f"{delays} ms", "bar"), _GAP]
+    cells += [("lag ", "bar_dim"), (short_count(health.lag), "bar"), _GAP]
+    cells += [("lost ", "bar_dim" if not health.lost else "bar_down")]
+    cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
+    if status.store_lag_s is None:
+        cells += [("not stored", "bar_dim")]
+    else:
+        style = "bar" if status.store_lag_s < 5 else "bar_warn"
+        cells += [("store ", "bar_dim"), (f"{status.store_lag_s:.1f} s", style)]
+    if health.withheld:
+        noun = "book" if health.withheld == 1 else "books"
+        cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]
+    if health.problems:
+        noun = "problem" if len(health.problems) == 1 else "problems"
+        cells += [_GAP, (f"{glyphs.warning} {len(health.problems)} {noun}", "bar_warn")]
+    return tuple(cells)
+
+
+def _milliseconds(delay_ns: int) -> str:
+    milliseconds = delay_ns / 1e6
+    return f"{milliseconds:.1f}" if milliseconds < 100 else short_count(round(milliseconds))

@@ -1,0 +1,127 @@
+"""Text that may be drawn: every character one cell wide, none of them a command to the terminal. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import attrs
+
+Cell = tuple[str, str]
+"""Some text and the name of its style (`console.tui.themes`)."""
+Row = tuple[Cell, ...]
+"""One line of a widget."""
+
+
+@attrs.frozen(kw_only=True)
+class Glyphs:
+    """The characters a screen is drawn with, each one cell wide."""
+
+    up: str
+    down: str
+    light: str
+    warning: str
+    cursor: str
+    focus: str
+    dash: str
+    bar: str
+    tee: str
+    cross: str
+    ellipsis: str
+    dotted: str
+    minus: str
+    levels: str
+    ramps: str
+    candles: str
+
+
+UNICODE = Glyphs(
+    up="▲", down="▼", light="●", warning="⚠", cursor="▸", focus="•", dash="─", bar="│", tee="├", cross="┬",
+    ellipsis="…", dotted="┈", minus="−", levels=" ▁▂▃▄▅▆▇█", ramps=" ▏▎▍▌▋▊▉█", candles=" ╷╻╵│╽╹╿┃",
+)  # fmt: skip
+"""`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`."""
+
+ASCII = Glyphs(
+    up="^", down="v", light="*", warning="!", cursor=">", focus="+", dash="-", bar="|", tee="+", cross="+",
+    ellipsis="~", dotted=".", minus="-", levels=" ___---##", ramps="    ====#", candles=" ..'||'|#",
+)  # fmt: skip
+
+
+def clean(text: str, *, limit: int = 200) -> str:
+    """`text` with control, combining and double-width characters replaced by `?`, at most `limit` long."""
+    if text.isascii() and text.isprintable():
+        return text[:limit]
+    return "".join(map(_safe, text[:limit]))
+
+
+def _safe(character: str) -> str:
+    if character in "\n\t":
+        return " "
+    if not character.isprintable() or unicodedata.category(character)[0] in "CM":
+        return "?"
+    return "?" if unicodedata.east_asian_width(character) in "WF" else character
+
+
+def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
+    """`text` in exactly `width` cells: padded, or cut with an ellipsis."""
+    if len(text) > width:
+        return text[: max(width - 1, 0)] + ellipsis if width > 0 else ""
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def row_width(row: Row) -> int:
+    """The cells a row takes."""
+    return sum(len(text) for text, _style in row)
+
+
+def fit_row(row: Row, width: int, style: str = "") -> Row:
+    """`row` cut or padded to exactly `width` cells; the padding has `style`."""
+    cells: list[Cell] = []
+    left = width
+    for text, name in row:
+        if len(text) >= left:
+            cells.append((text[:left], name))
+            return tuple(cells)
+        cells.append((text, name))
+        left -= len(text)
+    cells.append((" " * left, style))
+    return tuple(cells)
+
+
+def title_row(parts: Row, width: int, glyphs: Glyphs, *, edge: str = "") -> Row:
+    """A pane's head: `─ part ─ part ────`, the parts in their own styles and empty ones left out."""
+    cells: list[Cell] = [(edge + glyphs.dash, "grid")]
+    for text, style in parts:
+        if text:
+            cells += [(f" {text} ", style), (glyphs.dash, "grid")]
+    used = sum(len(text) for text, _style in cells)
+    if used < width:
+        cells.append((glyphs.dash * (width - used), "grid"))
+    return fit_row(tuple(cells), width, "grid")
+
+
+def clock_text(instant_ns: int, *, decimals: int = 3) -> str:
+    """The UTC time of day of an instant, cut to `decimals` places of a second."""
+    seconds, fraction_ns = divmod(instant_ns, 1_000_000_000)
+    hour, rest = divmod(seconds % 86_400, 3600)
+    text = f"{hour:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    return f"{text}.{fraction_ns:09d}"[: 9 + decimals] if decimals else text
+
+
+def short_count(value: float) -> str:
+    """A count in at most five characters: `412`, `1.9k`, `2.1M`."""
+    if value < 10 and value != int(value):
+        return f"{value:.1f}"
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.1f}{suffix}" if scaled < 100 else f"{scaled:.0f}{suffix}"
+    return f"{value:.0f}"
+
+
+def short_age(age_s: float) -> str:
+    """An age in at most four characters: `0s`, `59s`, `12m`, `3h`, `9d`."""
+    whole = max(int(age_s), 0)
+    for size, suffix in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{min(whole // size, 999)}{suffix}"
+    return f"{whole}s"

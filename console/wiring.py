@@ -1,0 +1,61 @@
+"""From a plan to objects: the only place that knows which class stands behind which name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from console.plan import FeedPlan
+from core.model.publishers import SIMULATED_PREFIX
+from providers.base import Endpoints, Provider
+
+if TYPE_CHECKING:
+    from providers.simulated.faults import FaultPlan
+    from providers.simulated.market import MarketSource
+    from providers.simulated.recording import Recording
+
+Make = Callable[[Endpoints | None, str], Provider]
+
+
+def _kraken(endpoints: Endpoints | None, prefix: str) -> Provider:
+    from providers.kraken.spot.provider import KrakenSpot
+
+    return KrakenSpot(venue=prefix + "KRAKEN") if endpoints is None else KrakenSpot(endpoints, prefix + "KRAKEN")
+
+
+def _binance(endpoints: Endpoints | None, prefix: str) -> Provider:
+    from providers.binance.provider import BinanceSpot
+
+    return BinanceSpot(venue=prefix + "BINANCE") if endpoints is None else BinanceSpot(endpoints, prefix + "BINANCE")
+
+
+_PROVIDERS: dict[str, Make] = {"kraken": _kraken, "binance": _binance}
+
+
+def make_provider(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
+    """The provider of a plan, at `endpoints` or, when None, at its venue's own address.
+
+    Generated data gets a venue name of its own; a recording keeps its venue's.
+    """
+    prefix = SIMULATED_PREFIX if plan.source == "simulated" else ""
+    return _PROVIDERS[plan.provider](endpoints, prefix)
+
+
+def make_source(plan: FeedPlan) -> MarketSource | Recording:
+    """What the simulated venue of a plan plays: a recording, or the seeded generator. Raises `ConsoleError`."""
+    if plan.recordings:
+        from providers.simulated.recording import Recording
+
+        return Recording.open(plan.recordings, protocol=plan.provider, speed=plan.speed)
+    from providers.simulated.market import MarketSource
+
+    return MarketSource(plan.seed)
+
+
+def make_faults(plan: FeedPlan) -> FaultPlan | None:
+    """The faults of a plan. Raises `UsageError` for one that is not on the menu."""
+    if not plan.faults:
+        return None
+    from providers.simulated.faults import FaultPlan
+
+    return FaultPlan.parse(plan.faults)

@@ -1,0 +1,68 @@
+"""From a command line to a plan."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from console.batch import engine_options
+from console.plan import EnginePlan, expand_providers
+from core.errors import ConfigurationError, ConsoleError, NotFoundError, UsageError
+
+
+def plan(*line: str) -> EnginePlan:
+    """The plan of a `serve` command line."""
+    parser = argparse.ArgumentParser()
+    engine_options.add_engine_options(parser)
+    return engine_options.make_plan(parser.parse_args(line), host="daemon")[0]
+
+
+def test_settings_fill_in_what_the_line_leaves_out() -> None:
+    """Without options the settings' provider and symbols are streamed, privately and without a store."""
+    found = plan()
+    (feed,) = found.feeds
+    assert (feed.provider, feed.symbols, feed.source) == ("kraken", ("BTCUSD", "ETHUSD", "SOLUSD"), "live")
+    assert (found.persist, found.named, found.public_symbols) == (False, False, frozenset())
+
+
+def test_several_providers_share_the_symbols() -> None:
+    """Each named provider becomes a feed of its own; `simulated` is Kraken's protocol against the built-in venue."""
+    found = plan("--provider", "kraken,binance", "--symbols", "BTCUSD", "--simulated", "--ipc", "--instance-id", "a")
+    assert [(feed.provider, feed.source, feed.symbols) for feed in found.feeds] == [
+        ("kraken", "simulated", ("BTCUSD",)),
+        ("binance", "simulated", ("BTCUSD",)),
+    ]
+    assert (found.instance, found.named, found.public_symbols) == ("a", True, None)
+    assert expand_providers("simulated", simulated=False) == [("kraken", True)]
+    assert plan("--ipc-symbols", "btcusd").public_symbols == frozenset({"BTCUSD"})
+
+
+def test_a_recording_needs_no_symbols(tmp_path: Path) -> None:
+    """Everything it holds is streamed, at the speed asked for."""
+    recording = tmp_path / "capture.txt"
+    recording.write_text("", encoding="utf-8")
+    found = plan("--provider", "binance", "--recording", str(recording), "--speed", "max", "--until-end")
+    (feed,) = found.feeds
+    assert (feed.source, feed.speed, feed.symbols, found.until_end) == ("recording", None, (), True)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (["--provider", "mtgox"], UsageError),
+        (["--symbols", "BTC USD"], UsageError),
+        (["--recording", "/nowhere/capture.gz"], NotFoundError),
+        (["--speed", "fast"], UsageError),
+        (["--speed", "-1"], UsageError),
+        (["--speed", "nan"], UsageError),
+        (["--until-end"], UsageError),
+        (["--faults", "gap=3"], UsageError),
+        (["--config", "/nowhere.toml"], ConfigurationError),
+    ],
+)
+def test_nonsense_is_refused(line: list[str], error: type[ConsoleError]) -> None:
+    """Each contradiction has its kind of error, and with it its exit code."""
+    with pytest.raises(error):
+        plan(*line)
