@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ringbuf import layout
 
@@ -34,17 +34,19 @@ def socket_path(instance: str) -> Path:
     return layout.directory() / f"{instance}.sock"
 
 
-def listening_instances() -> list[str]:
-    """The names of the engines whose control sockets stand in this user's directory, dead ones included."""
-    return sorted(path.stem for path in layout.directory().glob("*.sock"))
-
-
 def encode(message: dict[str, Any]) -> bytes:
     """One message as a line."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
-def peer_uid(connection: socket.socket) -> int:
+class PeerSocket(Protocol):
+    """A Unix socket, the standard library's or another."""
+
+    def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes:
+        """As of a socket."""
+
+
+def peer_uid(connection: PeerSocket) -> int:
     """The user id of the process at the other end of a Unix socket."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", raw)[1]
@@ -81,13 +83,18 @@ class ControlClient:
             self.close()
             raise ControlError(f"the engine at {self.path.name} answered something else")
         if not answer.get("ok"):
-            error_object = answer.get("error") or {}
+            error_object = answer.get("error")
+            if not isinstance(error_object, dict):
+                error_object = {}
             raise ControlError(
                 str(error_object.get("message", "refused")),
                 category=str(error_object.get("category", "internal")),
                 hint=str(error_object.get("hint", "")),
             )
-        result: dict[str, Any] = answer.get("result") or {}
+        result = answer.get("result")
+        if not isinstance(result, dict):
+            self.close()
+            raise ControlError(f"the engine at {self.path.name} answered without a result")
         return result
 
     def _exchange(self, line: bytes) -> dict[str, Any]:
@@ -101,7 +108,10 @@ class ControlClient:
             if len(self._pending) > MAX_LINE_BYTES:
                 raise ValueError("answer too long")
         answer, _, self._pending = self._pending.partition(b"\n")
-        decoded = json.loads(answer)
+        try:
+            decoded = json.loads(answer)
+        except RecursionError as error:
+            raise ValueError("answer nested too deeply") from error
         if not isinstance(decoded, dict) or decoded.get("v") != VERSION:
             raise ValueError("answer of another protocol version")
         return decoded

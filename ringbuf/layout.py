@@ -6,9 +6,11 @@
            64 schema 16s · 80 instance 48s · 128 symbol 32s · 160 venue 24s · 184 instrument id u64
     192    claim u64      one past the last record that may be half written; stored before the payload
     256    commit u64     records below it are whole; stored after the payload
-    320    doorbell u64   set by a reader that sleeps
+    320    doorbell u64   set by a reader that is about to sleep to the word where its slot begins, cleared by the
+                          producer when it rings
     384    newest id u64  the full venue id of the newest record, whose `sequence` holds only 32 bits
-    1024   reader table   24 slots of 128 bytes: pid, start time, cursor, heartbeat ns, lapped u64, name 48s
+    1024   reader table   24 slots of 128 bytes: pid, start time, cursor, heartbeat ns, lapped u64, name 48s,
+                          armed u64 (inode of the FIFO to ring, 0 when awake)
     4096   records        capacity x record size
 
 Record `i` lies in slot `i % capacity` and is intact while `claim <= i + capacity`. All words are 8-byte aligned and
@@ -54,8 +56,13 @@ SLOT: Final = struct.Struct("<QQQQQ48s")
 SLOT_CURSOR: Final = 2
 SLOT_HEARTBEAT: Final = 3
 SLOT_LAPPED: Final = 4
+SLOT_NAME_BYTES: Final = 48
+SLOT_ARMED: Final = 88 // 8
 
 DEFAULT_CAPACITY: Final = 65_536
+MAX_COUNT: Final = 1 << 62
+MAX_NAME_BYTES: Final = 200
+_FLOCK = struct.Struct("hhqqi4x")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 
 
@@ -94,14 +101,33 @@ def ring_name(symbol: str, venue: str, *, schema: str = "trades", instance: str 
     """The file name of a ring: `ringside_BTCUSD_KRAKEN`, with `instance__` before and `.schema` behind.
 
     Raises:
+        RingError: a part has characters that a file name should not have.
+    """
+    suffix = "" if schema == "trades" else f".{schema}"
+    name = f"{ring_prefix(instance)}{symbol}_{venue}{suffix}".replace("/", "-")
+    if not name.isprintable() or len(name.encode()) > MAX_NAME_BYTES:
+        raise RingError(f"bad ring name {ascii(name)[:80]}")
+    return name
+
+
+def ring_prefix(instance: str = "") -> str:
+    """What the names of an instance's rings begin with; without one, what public rings begin with.
+
+    Raises:
         RingError: the instance has characters that a file name should not have.
     """
     if instance:
         check_instance(instance)
-    prefix = f"{instance}__" if instance else "ringside_"
-    suffix = "" if schema == "trades" else f".{schema}"
-    safe = symbol.replace("/", "-")
-    return f"{prefix}{safe}_{venue}{suffix}"
+    return f"{instance}__" if instance else "ringside_"
+
+
+def bell_path(beside: Path, inode: int, slot: int) -> Path:
+    """The FIFO of the reader that holds a slot of the reader table of the ring with this inode.
+
+    By its inode, because a ring may stand under two names and its readers came by either. It lies in the directory of
+    `beside`, one of those names.
+    """
+    return beside.with_name(f"{inode}.bell{slot}")
 
 
 def check_instance(instance: str) -> None:
@@ -129,9 +155,50 @@ def check_head(head: bytes, size: int, path: Path) -> None:
         raise RingError(f"{path.name} is {size} bytes long, its header promises another length")
 
 
+def check_counts(head: bytes, path: Path) -> None:
+    """Raise `RingError` unless the counters in `head` can be a producer's: no count beyond any real one."""
+    commit, claim = (int.from_bytes(head[word * 8 : word * 8 + 8], "little") for word in (COMMIT, CLAIM))
+    if commit >= MAX_COUNT or claim >= MAX_COUNT:
+        raise RingError(f"{path.name} has damaged counters")
+
+
 def text(raw: bytes) -> str:
     """A NUL-padded field as printable text."""
-    return raw.rstrip(b"\0").decode("ascii", "replace")
+    found = raw.rstrip(b"\0").decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in found)
+
+
+def open_file(path: Path, *, create: bool = False) -> int:
+    """A descriptor of a regular file of this user, open for reading and writing, never through a symlink.
+
+    The caller closes it.
+
+    Raises:
+        RingError: there is none, or it is something else.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_CREAT if create else 0)
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        raise RingError(f"no ring {path.name}") from None
+    except OSError as error:
+        raise RingError(f"cannot open {path.name}: {error.strerror}") from error
+    found = os.fstat(fd)
+    if found.st_uid != os.getuid() or not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        whose = "belongs to another user" if stat.S_ISREG(found.st_mode) else "is not a regular file"
+        raise RingError(f"{path.name} {whose}")
+    return fd
+
+
+def same_file(fd: int, path: Path) -> bool:
+    """Whether the open file is still the one that bears the name."""
+    try:
+        named = path.stat()
+    except FileNotFoundError:
+        return False
+    held = os.fstat(fd)
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
 
 
 def lock(fd: int, start: int, length: int) -> bool:
@@ -140,15 +207,20 @@ def lock(fd: int, start: int, length: int) -> bool:
     The kernel drops it when the description is closed, also by SIGKILL, and reused pids cannot confuse it.
     """
     try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True
 
 
+def unlock(fd: int, start: int, length: int) -> None:
+    """Give up the lock that this open file description has on a byte range."""
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, start, length, 0))
+
+
 def locked_elsewhere(fd: int, start: int, length: int) -> bool:
     """Whether another open description holds a lock on the byte range."""
-    query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
     answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, query)
     kind: int = struct.unpack_from("h", answer)[0]
     return kind != fcntl.F_UNLCK

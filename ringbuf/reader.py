@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringbuf import layout
+from ringbuf.doorbell import Bell, remove_bell
+
+# A wake-up that is lost (a producer that could not open the FIFO, a FIFO removed by hand) costs this much at most.
+LOOK_AGAIN_S = 0.05
+SPINS_A_LOOK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,13 @@ class RingReader:
     ) -> None:
         layout.require_ordered_stores()
         self.path = path
-        self._fd = _open(path)
+        self._fd = layout.open_file(path)
         try:
+            # All of it is checked before it is mapped: a look beyond the end of a file is a SIGBUS.
             size = os.fstat(self._fd).st_size
-            layout.check_head(os.pread(self._fd, layout.HEADER_BYTES, 0), size, path)
+            head_bytes = os.pread(self._fd, layout.HEADER_BYTES, 0)
+            layout.check_head(head_bytes, size, path)
+            layout.check_counts(head_bytes, path)
             self._map = mmap.mmap(self._fd, size)
         except (OSError, layout.RingError):
             os.close(self._fd)
@@ -70,6 +79,8 @@ class RingReader:
             commit = self._words[layout.COMMIT]
             self.cursor: int = max(commit - self.capacity, 0) if from_oldest else commit
             self.lapped = 0
+            self._bell: Bell | None = None
+            self._fence = threading.Lock()
             self._slot = self._take_slot(name) if name else -1
         except layout.RingError:
             self.close()
@@ -79,17 +90,8 @@ class RingReader:
         for number in range(layout.READER_SLOTS):
             offset = layout.READERS_OFFSET + number * layout.READER_BYTES
             if layout.lock(self._fd, offset, 1):
-                pid = os.getpid()
-                layout.SLOT.pack_into(
-                    self._map,
-                    offset,
-                    pid,
-                    layout.process_start(pid),
-                    self.cursor,
-                    time.time_ns(),
-                    0,
-                    name.encode()[:48],
-                )
+                remove_bell(self.path, os.fstat(self._fd).st_ino, number)
+                _describe(self._words, offset // 8, name, cursor=self.cursor, lapped=self.lapped)
                 return offset // 8
         raise layout.RingError(f"{self.path.name} already has {layout.READER_SLOTS} readers")
 
@@ -117,6 +119,11 @@ class RingReader:
     def closed(self) -> bool:
         """Whether the producer closed the ring; what is in it can still be read."""
         return int(self._words[layout.STATE]) == layout.CLOSED
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """When the producer last said that it is alive, by the wall clock."""
+        return int(self._words[layout.HEARTBEAT])
 
     @property
     def producer_alive(self) -> bool:
@@ -159,6 +166,71 @@ class RingReader:
             words[slot + layout.SLOT_LAPPED] = self.lapped
             words[slot + layout.SLOT_HEARTBEAT] = time.time_ns()
 
+    def arm(self) -> bool:
+        """Ask to be woken: the FIFO `bell_fileno` becomes readable once after the next record.
+
+        False, and nothing is asked, when there is something to read already or the ring is closed. Wait for at most
+        `LOOK_AGAIN_S`, then call `disarm` and look again. A reader without a name takes a slot for it.
+
+        Raises:
+            RingError: no free slot, or the FIFO cannot be made.
+        """
+        bell = self._own_bell()
+        words = self._words
+        bell.silence()  # before the stores: what is rung after them must be heard
+        words[self._slot + layout.SLOT_ARMED] = bell.inode
+        words[layout.DOORBELL] = self._slot
+        # The processor may still hold these two stores back while it loads `commit`. A lock's atomic instruction
+        # makes them visible first. The producer has no such instruction between its store of `commit` and its look
+        # at the bell, but its store is out within the time of a system call.
+        with self._fence:
+            os.getppid()
+        if words[layout.COMMIT] <= self.cursor and not self.closed:
+            return True
+        words[self._slot + layout.SLOT_ARMED] = 0
+        return False
+
+    def disarm(self) -> None:
+        """Take back what `arm` asked for. `bell_fileno` may stay readable until the next `arm`."""
+        if self._slot >= 0:
+            self._words[self._slot + layout.SLOT_ARMED] = 0
+
+    def bell_fileno(self) -> int:
+        """The descriptor to wait on between `arm` and `disarm`. It stays this reader's: do not close it."""
+        return self._own_bell().fd
+
+    def _own_bell(self) -> Bell:
+        if self._bell is None:
+            if self._slot < 0:
+                self._slot = self._take_slot(f"process {os.getpid()}")
+            number = (self._slot * 8 - layout.READERS_OFFSET) // layout.READER_BYTES
+            self._bell = Bell(layout.bell_path(self.path, os.fstat(self._fd).st_ino, number))
+        return self._bell
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until there is something to read; whether there is. False at once when the ring is closed."""
+        words, cursor = self._words, self.cursor
+        deadline_s = time.monotonic() + timeout_s
+        while words[layout.COMMIT] <= cursor:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or self.closed:
+                self.disarm()
+                return False
+            if self.arm():
+                self._own_bell().sleep(min(left_s, LOOK_AGAIN_S))
+        return True
+
+    def spin(self, timeout_s: float) -> bool:
+        """Look without pause until there is something to read; whether there is. Uses a whole core."""
+        words, cursor, commit = self._words, self.cursor, layout.COMMIT
+        deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
+        while True:
+            for _ in range(SPINS_A_LOOK):
+                if words[commit] > cursor:
+                    return True
+            if time.monotonic_ns() >= deadline_ns or self.closed:
+                return words[commit] > cursor
+
     def readers(self) -> list[ReaderState]:
         """The living readers of this ring that took a slot, this one included."""
         states = []
@@ -175,6 +247,9 @@ class RingReader:
         if self._fd < 0:
             return
         if getattr(self, "_slot", -1) >= 0:
+            self._words[self._slot + layout.SLOT_ARMED] = 0
+            if self._bell is not None:
+                self._bell.close()
             self._words[self._slot] = 0
         self._words.release()
         self._memory.release()
@@ -184,14 +259,16 @@ class RingReader:
         self._fd = -1
 
 
-def _open(path: Path) -> int:
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise layout.RingError(f"no ring {path.name}") from None
-    except OSError as error:
-        raise layout.RingError(f"cannot open {path.name}: {error.strerror}") from error
-    if os.fstat(fd).st_uid != os.getuid():
-        os.close(fd)
-        raise layout.RingError(f"{path.name} belongs to another user")
-    return fd
+def _describe(words: memoryview[int], slot: int, name: str, *, cursor: int, lapped: int) -> None:
+    # The pid comes last: until then the slot counts as empty.
+    raw = name.encode()[: layout.SLOT_NAME_BYTES].ljust(layout.SLOT_NAME_BYTES, b"\0")
+    first = slot + (layout.SLOT.size - layout.SLOT_NAME_BYTES) // 8
+    for number in range(layout.SLOT_NAME_BYTES // 8):
+        words[first + number] = int.from_bytes(raw[number * 8 : number * 8 + 8], "little")
+    pid = os.getpid()
+    words[slot + layout.SLOT_ARMED] = 0
+    words[slot + layout.SLOT_CURSOR] = cursor
+    words[slot + layout.SLOT_HEARTBEAT] = time.time_ns()
+    words[slot + layout.SLOT_LAPPED] = lapped
+    words[slot + 1] = layout.process_start(pid)
+    words[slot] = pid

@@ -6,17 +6,18 @@ import errno
 import mmap
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from ringbuf import layout
-from ringbuf.layout import CLAIM, COMMIT, HEADER_BYTES, NEWEST_ID
+from ringbuf.doorbell import BellRinger, remove_stale_bells
+from ringbuf.layout import CLAIM, COMMIT, DOORBELL, HEADER_BYTES, NEWEST_ID
 
 
-@attrs.frozen(kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RingIdentity:
     """What a ring carries: stored in its header, shown to whoever opens it."""
 
@@ -60,6 +61,8 @@ class RingWriter:
         self._words = self._bytes[: layout.HEADER_BYTES].cast("Q")
         self._payload = np.frombuffer(self._map, np.uint8, offset=layout.HEADER_BYTES)
         self._next, self._claim_floor = self._start_epoch()
+        self._bells = BellRinger(path, os.fstat(self._fd).st_ino, self._words)
+        remove_stale_bells(path, self._fd)
 
     def _start_epoch(self) -> tuple[int, int]:
         # Returns the next index and the highest index a dead producer may have half written: `claim` must not
@@ -67,11 +70,16 @@ class RingWriter:
         words, identity = self._words, self.identity
         epoch, commit, claim = words[layout.EPOCH], words[layout.COMMIT], words[layout.CLAIM]
         pid = os.getpid()
-        layout.HEAD.pack_into(
-            self._map, 0, layout.MAGIC, layout.VERSION, identity.record_bytes, self.capacity, epoch + 1, pid,
+        head = layout.HEAD.pack(
+            layout.MAGIC, layout.VERSION, identity.record_bytes, self.capacity, epoch, pid,
             layout.process_start(pid), time.time_ns(), layout.OPEN, identity.schema.encode(),
             identity.instance.encode(), identity.symbol.encode(), identity.venue.encode(), identity.instrument_id,
         )  # fmt: skip
+        # Readers of the last epoch look on: nothing that stays the same may be seen as something else meanwhile.
+        # `pack_into` would zero the fields first.
+        self._bytes[8 : len(head)] = head[8:]
+        words[0] = int.from_bytes(layout.MAGIC, "little")
+        words[layout.EPOCH] = epoch + 1
         return commit, max(claim, commit)
 
     @property
@@ -81,17 +89,20 @@ class RingWriter:
 
     def push(self, records: bytes, newest_id: int = 0) -> None:
         """Append one or more whole records given as bytes; `newest_id` is the venue's full id of the last."""
-        if len(records) != self._record_bytes:
-            self.push_batch(np.frombuffer(records, f"V{self._record_bytes}"), newest_id)
+        size = self._record_bytes
+        if len(records) != size:
+            self.push_batch(np.frombuffer(records, f"V{size}"), newest_id)
             return
         index = self._next
         self._next = end = index + 1
-        start = HEADER_BYTES + (index & self._mask) * self._record_bytes
+        start = HEADER_BYTES + (index & self._mask) * size
         words = self._words
         words[CLAIM] = end if end > self._claim_floor else self._claim_floor
-        self._bytes[start : start + self._record_bytes] = records
+        self._bytes[start : start + size] = records
         words[NEWEST_ID] = newest_id
         words[COMMIT] = end
+        if words[DOORBELL]:
+            self._bells.ring()
 
     def push_batch(self, records: NDArray[np.void], newest_id: int = 0) -> None:
         """Append an array of records of this ring's size, contiguous in memory.
@@ -114,6 +125,8 @@ class RingWriter:
             self._payload[: len(flat) - until_wrap] = flat[until_wrap:]
         words[NEWEST_ID] = newest_id
         words[COMMIT] = self._next = end
+        if words[DOORBELL]:
+            self._bells.ring()
 
     def beat(self, now_ns: int) -> None:
         """Note that the producer is alive."""
@@ -124,7 +137,10 @@ class RingWriter:
         if self._fd < 0:
             return
         self._words[layout.STATE] = layout.CLOSED
+        self._bells.ring()
+        self._bells.close()
         if unlink:
+            remove_stale_bells(self.path, self._fd)
             self.path.unlink(missing_ok=True)
         self._words.release()
         self._bytes.release()
@@ -138,11 +154,11 @@ def _acquire(path: Path, size: int) -> int:
     # Open, lock, then compare inodes: between open and lock another process may have replaced the file, and two
     # would then each own "the" segment.
     while True:
-        fd = _open(path)
+        fd = layout.open_file(path, create=True)
         try:
             if not layout.lock(fd, 0, 1):
                 raise layout.RingBusyError(f"{path.name} already has a live producer")
-            if not _same_file(fd, path):
+            if not layout.same_file(fd, path):
                 os.close(fd)
                 continue
             if _is_foreign(fd, path, size):
@@ -156,32 +172,15 @@ def _acquire(path: Path, size: int) -> int:
         return fd
 
 
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise layout.RingError(f"cannot open {path}: {error.strerror}") from error
-
-
-def _same_file(fd: int, path: Path) -> bool:
-    try:
-        named = path.stat()
-    except FileNotFoundError:
-        return False
-    held = os.fstat(fd)
-    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
-
-
 def _is_foreign(fd: int, path: Path, size: int) -> bool:
     # A segment of a dead producer that cannot be continued: other version, other shape, cleanly closed.
     found = os.fstat(fd)
-    if found.st_uid != os.getuid():
-        raise layout.RingError(f"{path.name} belongs to another user")
     if found.st_size == 0:
         return False
     head = os.pread(fd, layout.HEADER_BYTES, 0)
     try:
         layout.check_head(head, found.st_size, path)
+        layout.check_counts(head, path)
     except layout.RingError:
         return True
     state = int.from_bytes(head[layout.STATE * 8 : layout.STATE * 8 + 8], "little")
