@@ -10,6 +10,7 @@ WallClock = Callable[[], int]
 """Returns nanoseconds since the UNIX epoch. Passed as an argument wherever time decides something."""
 
 NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
 DAY_NS = 86_400 * NS_PER_S
 
 wall_ns: WallClock = time.time_ns

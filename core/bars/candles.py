@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.model.fixedpoint import quantities_e8
+from core.model.fixedpoint import MAX_QUANTITY_E8, quantities_e8
 from core.model.records import UNDEF_PRICE, Records
 
 CANDLE = np.dtype(
@@ -18,7 +18,14 @@ CANDLE = np.dtype(
         ("volume", "<i8"), ("trades", "<i8"),
     ]
 )  # fmt: skip
-"""`ts_event` is the bar's first instant in ns since the epoch; prices are at 1e-9, `volume` at 1e-8."""
+"""`ts_event` is the bar's first instant in ns since the epoch; prices are at 1e-9, `volume` at 1e-8.
+
+A volume beyond `MAX_QUANTITY_E8` is `MAX_QUANTITY_E8`, which reads "this much or more": never a wrapped number.
+"""
+
+_WORD_BITS = np.uint64(32)
+_LOW_WORD = np.uint64(0xFFFF_FFFF)
+_MOST = np.uint64(MAX_QUANTITY_E8)
 
 NO_BARS: Records = np.empty(0, CANDLE)
 
@@ -70,6 +77,14 @@ def _grouped(bars: Records) -> NDArray[np.void]:
     grouped["close"] = ordered["close"][last]
     grouped["high"] = np.maximum.reduceat(ordered["high"], first)
     grouped["low"] = np.minimum.reduceat(ordered["low"], first)
-    grouped["volume"] = np.add.reduceat(ordered["volume"], first)
+    grouped["volume"] = _volumes(ordered["volume"], first)
     grouped["trades"] = np.add.reduceat(ordered["trades"], first)
     return grouped
+
+
+def _volumes(quantities: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
+    # In two words of 32 bits, whose sums cannot wrap: exact up to the most that is kept, however much there is.
+    words = quantities.view(np.uint64)
+    low = np.add.reduceat(words & _LOW_WORD, first)
+    high = np.add.reduceat(words >> _WORD_BITS, first) + (low >> _WORD_BITS)
+    return np.where(high > _MOST >> _WORD_BITS, _MOST, high << _WORD_BITS | low & _LOW_WORD)

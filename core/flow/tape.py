@@ -29,6 +29,7 @@ class Tape:
         self.lost_gaps = 0
         self._lows: list[int] = []
         self._highs: list[int] = []
+        self._restarted_at: int | None = None
 
     @property
     def gaps(self) -> int:
@@ -47,10 +48,21 @@ class Tape:
             self.newest_id = trade_id
             return Verdict.NEW
         if trade_id > newest:
-            self._open_gap(newest + 1, trade_id - 1)
+            if newest != self._restarted_at:
+                self._open_gap(newest + 1, trade_id - 1)
             self.newest_id = trade_id
             return Verdict.NEW
         return Verdict.LATE if self._close_gap(trade_id) else Verdict.DUPLICATE
+
+    def restart(self) -> None:
+        """Begin anew after a time in which nobody listened: what is missing up to the next id is no gap.
+
+        Ids up to the newest stay known, as duplicates; the gaps open now are given up as lost, and stay counted.
+        """
+        self.lost_gaps = self.gaps
+        self._lows.clear()
+        self._highs.clear()
+        self._restarted_at = self.newest_id
 
     def _open_gap(self, low: int, high: int) -> None:
         self._lows.append(low)

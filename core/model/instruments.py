@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
+from typing import Protocol
 
 import attrs
 
@@ -63,8 +65,8 @@ class Instrument:
         return PUBLISHERS[self.venue].publisher_id
 
 
-def proposed_id(symbol: str, venue: str, attempt: int = 0) -> int:
-    """A stable, non-zero 32-bit number for (symbol, venue): the high half of a 64-bit hash.
+def proposed_id(*, venue: str, symbol: str, attempt: int = 0) -> int:
+    """A stable, non-zero 32-bit number for (venue, symbol): the high half of a 64-bit hash.
 
     `attempt` above 0 gives the next candidate after a collision.
     """
@@ -73,38 +75,54 @@ def proposed_id(symbol: str, venue: str, attempt: int = 0) -> int:
     return (int.from_bytes(digest, "big") >> 32) or 1
 
 
+class RememberNumber(Protocol):
+    """Persists which number an instrument was given, before it returns."""
+
+    def __call__(self, *, venue: str, symbol: str, number: int) -> None:
+        """May block. Raises `ConsoleError` when it cannot; then the number is not given out."""
+
+
+def _forget_number(*, venue: str, symbol: str, number: int) -> None:
+    pass
+
+
 class InstrumentRegistry:
     """Numbers for (venue, symbol) pairs: the same on every call, never shared by two.
 
-    `known` is what was given out before, by (venue, symbol); `remember` is called with each new number and
-    must persist it before it returns.
+    `known` is what was given out before, by (venue, symbol); `remember` is called with each new number. Any thread
+    may ask.
     """
 
     def __init__(
-        self,
-        known: Mapping[tuple[str, str], int] | None = None,
-        remember: Callable[[str, str, int], None] = lambda _venue, _symbol, _id: None,
+        self, known: Mapping[tuple[str, str], int] | None = None, remember: RememberNumber = _forget_number
     ) -> None:
         self._ids = dict(known or {})
         self._owners = {number: key for key, number in self._ids.items()}
         self._remember = remember
+        self._lock = threading.Lock()
         self.collisions = 0
 
-    def get_or_create(self, symbol: str, venue: str) -> int:
-        """The number of (symbol, venue), giving one out if it has none yet. A collision takes the next hash."""
+    def get_or_create(self, *, venue: str, symbol: str) -> int:
+        """The number of (venue, symbol), giving one out if it has none yet. A collision takes the next hash.
+
+        Blocks as long as `remember` does, but not for a number that was given out before; raises what it raises.
+        """
         key = (venue, symbol)
         if (known := self._ids.get(key)) is not None:
             return known
-        attempt = 0
-        number = proposed_id(symbol, venue)
-        while number in self._owners:
-            self.collisions += 1
-            attempt += 1
-            number = proposed_id(symbol, venue, attempt)
-        self._remember(venue, symbol, number)
-        self._ids[key] = number
-        self._owners[number] = key
-        return number
+        with self._lock:
+            if (known := self._ids.get(key)) is not None:
+                return known
+            attempt = 0
+            number = proposed_id(venue=venue, symbol=symbol)
+            while number in self._owners:
+                self.collisions += 1
+                attempt += 1
+                number = proposed_id(venue=venue, symbol=symbol, attempt=attempt)
+            self._remember(venue=venue, symbol=symbol, number=number)
+            self._ids[key] = number
+            self._owners[number] = key
+            return number
 
     def owner(self, instrument_id: int) -> tuple[str, str] | None:
         """The (venue, symbol) a number was given to."""

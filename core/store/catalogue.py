@@ -18,6 +18,7 @@ import attrs
 from core.errors import ConfigurationError
 from core.model.instruments import Instrument, Product
 from core.model.records import Schema
+from core.store.deadline import CLOSE_TIMEOUT_S, within
 from core.store.faults import database_error, storage_error
 from core.store.repository import SeriesKey
 from core.store.segment import SegmentFacts
@@ -74,7 +75,9 @@ class LostInterval:
 
 
 class Catalogue:
-    """Opens the catalogue at `path`, making it (mode 0600) when there is none. Its methods block.
+    """Opens the catalogue at `path`, making it (mode 0600) when there is none.
+
+    Its methods block, also for another process that writes, and may be called from any thread: they take turns.
 
     Raises:
         ConfigurationError: the place cannot be used, or the file is damaged or of a newer version.
@@ -118,7 +121,7 @@ class Catalogue:
                 database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextlib.contextmanager
-    def _transaction(self, operation: str, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    def _transaction(self, operation: str, *, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         # All of what happens inside is kept, or nothing. SQLite's errors leave as ours.
         with self._lock:
             try:
@@ -144,7 +147,7 @@ class Catalogue:
         rows = self._rows("SELECT venue, symbol, instrument_id FROM instruments")
         return {(venue, symbol): number for venue, symbol, number in rows}
 
-    def remember(self, venue: str, symbol: str, number: int) -> None:
+    def remember(self, *, venue: str, symbol: str, number: int) -> None:
         """Persist that `number` was given to (venue, symbol); repeating it is fine.
 
         Raises:
@@ -164,7 +167,12 @@ class Catalogue:
                 raise ConfigurationError("numbering an instrument", f"{symbol} on {venue} already has number {held}")
 
     def describe(self, instruments: Iterable[Instrument]) -> None:
-        """Persist what venues say of instruments that bear their numbers, in place of what was known."""
+        """Persist what venues say of instruments that bear their numbers, in place of what was known: of all of them
+        in one transaction, or of none.
+
+        Raises:
+            ConfigurationError: a number belongs to another instrument.
+        """
         columns = ("venue", "symbol", "instrument_id", *_DESCRIBED)
         updates = ", ".join(f"{column} = excluded.{column}" for column in _DESCRIBED)
         statement = (
@@ -206,7 +214,10 @@ class Catalogue:
             " FROM cursors"
         )
         names = ("newest_id", "newest_ns", "rows", "duplicates", "out_of_order", "rejected")
-        return [Cursor(series=_series(*row[:3]), **dict(zip(names, row[3:], strict=True))) for row in rows]
+        return [
+            Cursor(series=SeriesKey(venue, symbol, Schema(schema)), **dict(zip(names, facts, strict=True)))
+            for venue, symbol, schema, *facts in rows
+        ]
 
     def save(
         self,
@@ -247,7 +258,9 @@ class Catalogue:
         """Every loss recorded, oldest first."""
         rows = self._rows("SELECT venue, symbol, schema, start_ns, end_ns, rows FROM lost ORDER BY id")
         return [
-            LostInterval(series=_series(venue, symbol, schema), start_ns=start_ns, end_ns=end_ns, rows=count)
+            LostInterval(
+                series=SeriesKey(venue, symbol, Schema(schema)), start_ns=start_ns, end_ns=end_ns, rows=count
+            )
             for venue, symbol, schema, start_ns, end_ns, count in rows
         ]
 
@@ -255,14 +268,18 @@ class Catalogue:
         with self._transaction("reading the catalogue", begin="") as database:
             return database.execute(query, arguments).fetchall()
 
-    def close(self) -> None:
-        """Let go of the file. May be called twice."""
-        with self._lock:
-            self._database.close()
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Let go of the file. May be called twice.
 
+        Raises:
+            TransientError: it takes longer than `timeout_s`, because another thread is in it and the disk hangs.
+        """
 
-def _series(venue: str, symbol: str, schema: str) -> SeriesKey:
-    return SeriesKey(venue, symbol, Schema(schema))
+        def work() -> None:
+            with self._lock:
+                self._database.close()
+
+        within(timeout_s, work, operation="closing the catalogue", path=self.path)
 
 
 def _plain(value: object) -> object:

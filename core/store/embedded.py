@@ -20,6 +20,7 @@ from core.errors import PermanentError
 from core.model.records import Records
 from core.store.batch import Part, days_of, late_ones, new_part, summed, write_all
 from core.store.catalogue import Catalogue, Cursor
+from core.store.deadline import CLOSE_TIMEOUT_S, within
 from core.store.dedupe import Mask, full_ids
 from core.store.faults import storage_error
 from core.store.history import EmbeddedHistory
@@ -42,6 +43,19 @@ class _Log:
     head: tuple[int, int]
     facts: dict[Path, SegmentFacts] = attrs.Factory(dict)
     open: dict[int, Segment] = attrs.Factory(dict)
+
+    @classmethod
+    def of(cls, directory: Path, cursor: Cursor) -> _Log:
+        return cls(cursor, series_directory(directory, cursor.series), expected_head(cursor.series))
+
+    def recount(self) -> bool:
+        # Make the cursor say what the segments hold; whether it did not.
+        cursor, facts = self.cursor, self.facts.values()
+        before = cursor.rows, cursor.newest_ns, cursor.newest_id
+        cursor.rows = sum(segment.rows for segment in facts)
+        cursor.newest_ns = max((segment.last_ns for segment in facts), default=0)
+        cursor.newest_id = max((segment.last_id for segment in facts), default=0)
+        return before != (cursor.rows, cursor.newest_ns, cursor.newest_id)
 
 
 class EmbeddedTickStore:
@@ -78,9 +92,7 @@ class EmbeddedTickStore:
         known = self._catalogue.segments(self.directory)
         cursors = {cursor.series: cursor for cursor in self._catalogue.cursors()}
         for series, folder in all_series(self.directory):
-            log = self._logs[series] = _Log(
-                cursors.get(series) or Cursor(series=series), folder, expected_head(series)
-            )
+            log = self._logs[series] = _Log.of(self.directory, cursors.get(series) or Cursor(series=series))
             for path in segments_of(folder):
                 self._admit(log, path, known.pop(path, None))
             self._correct(log)
@@ -101,22 +113,15 @@ class EmbeddedTickStore:
         if facts is None or facts.stored_bytes != size:
             inspection = inspect(path, log.cursor.series)
             facts = inspection.facts
-            if inspection.repaired:
-                self.repairs.append(inspection.repaired)
-                _logger.warning("repaired a segment: %s", inspection.repaired)
+            _note_repair(self.repairs, inspection.repaired)
             if facts is None:
                 return
             self._unsaved[path] = (log.cursor.series, facts)
         log.facts[path] = facts
 
     def _correct(self, log: _Log) -> None:
-        cursor, facts = log.cursor, log.facts.values()
-        rows, newest_ns, newest_id = cursor.rows, cursor.newest_ns, cursor.newest_id
-        cursor.rows = sum(segment.rows for segment in facts)
-        cursor.newest_ns = max((segment.last_ns for segment in facts), default=0)
-        cursor.newest_id = max((segment.last_id for segment in facts), default=0)
-        if (rows, newest_ns, newest_id) != (cursor.rows, cursor.newest_ns, cursor.newest_id):
-            self._moved[cursor.series] = cursor
+        if log.recount():
+            self._moved[log.cursor.series] = log.cursor
 
     def append(self, series: SeriesKey, records: Records, newest_id: int) -> AppendResult:
         """Store those of `records` that are valid and new, all of them or, on an error, none. See `TickStore`.
@@ -130,7 +135,11 @@ class EmbeddedTickStore:
         if not 0 <= newest_id < _MAX_ID:
             newest_id = 0  # no venue numbers so high: what it sent is not an id
         with self._guard:
-            log = self._logs.get(series) or self._begin(series)
+            if self._lock_fd < 0:
+                raise PermanentError("storing", "the store is closed")
+            log = self._logs.get(series)
+            if log is None:
+                log = self._logs[series] = _Log.of(self.directory, Cursor(series=series))
             return self._append(log, np.ascontiguousarray(records).view(series.schema.dtype), newest_id)
 
     def _append(self, log: _Log, records: Records, newest_id: int) -> AppendResult:
@@ -154,13 +163,6 @@ class EmbeddedTickStore:
         results = [self._append(log, part, newest_id) for part in (records[:half], records[half:])]
         log.cursor.rejected += rejected
         return summed(summed(*results), AppendResult(rejected=rejected))
-
-    def _begin(self, series: SeriesKey) -> _Log:
-        if self._lock_fd < 0:
-            raise PermanentError("storing", "the store is closed")
-        folder = series_directory(self.directory, series)
-        log = self._logs[series] = _Log(Cursor(series=series), folder, expected_head(series))
-        return log
 
     def _plan(self, log: _Log, records: Records, late: Mask | None, *, days: list[int], reference: int) -> list[Part]:
         if len(days) == 1:
@@ -206,21 +208,43 @@ class EmbeddedTickStore:
         self._open[segment] = log
         return segment
 
-    def _abandon(self, segment: Segment) -> None:
+    def _abandon(self, segment: Segment, *, reason: str) -> None:
         log = self._open[segment]
         facts = log.facts.pop(segment.path)
         self._unsaved.pop(segment.path, None)
         log.cursor.rows -= facts.rows
+        self._moved[log.cursor.series] = log.cursor
         segment.dirty = False
         self._shut(segment)
-        self.repairs.append(f"{segment.path}: was deleted with {facts.rows} records while it was written")
-        _logger.error("somebody deleted a segment that was being written: %s", self.repairs[-1])
+        self.repairs.append(f"{segment.path}: {reason} with {facts.rows} records while it was written")
+        _logger.error("lost a segment that was being written: %s", self.repairs[-1])
+
+    def _secure(self, segment: Segment) -> None:
+        # Make one segment durable. One whose last sync failed may have lost what it should have written.
+        if not segment.dirty:
+            return
+        if segment.removed:
+            self._abandon(segment, reason="was deleted")
+            return
+        if segment.suspect:
+            segment.undo()  # what was never noted is not to be found
+            log, inspection = self._open[segment], inspect(segment.path, segment.series)
+            _note_repair(self.repairs, inspection.repaired)
+            if inspection.facts is None:
+                self._abandon(segment, reason="was put aside")
+                return
+            segment.restate(inspection.facts)
+            log.facts[segment.path] = inspection.facts
+            self._unsaved[segment.path] = (log.cursor.series, inspection.facts)
+            self._correct(log)
+        segment.sync()
 
     def _shut(self, segment: Segment) -> None:
-        segment.sync()
+        self._secure(segment)
         segment.close()
-        log = self._open.pop(segment)
-        log.open = {day: other for day, other in log.open.items() if other is not segment}
+        log = self._open.pop(segment, None)
+        if log is not None:
+            log.open = {day: other for day, other in log.open.items() if other is not segment}
 
     def _note(self, log: _Log, parts: list[Part], *, valid: int, offered: int) -> AppendResult:
         cursor, series = log.cursor, log.cursor.series
@@ -260,9 +284,7 @@ class EmbeddedTickStore:
 
     def _sync(self) -> None:
         for segment in list(self._open):
-            if segment.dirty and segment.removed:
-                self._abandon(segment)
-            segment.sync()
+            self._secure(segment)
         if self._unsaved or self._moved:
             self._catalogue.save(
                 segments=[(path, *saved) for path, saved in self._unsaved.items()], cursors=self._moved.values()
@@ -276,20 +298,36 @@ class EmbeddedTickStore:
             logs = sorted(self._logs.items(), key=lambda item: (item[0].venue, item[0].symbol, item[0].schema))
             return [_stats(log) for _, log in logs]
 
-    def close(self) -> None:
-        """Sync, close the files and give the lock back. May be called twice. Raises as `sync` does, all closed."""
-        with self._guard:
-            if self._lock_fd < 0:
-                return
-            try:
-                self._sync()
-            finally:
-                for segment in self._open:
-                    segment.close()
-                self._open.clear()
-                self._logs.clear()
-                os.close(self._lock_fd)
-                self._lock_fd = -1
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Sync, close the files and give the lock back. May be called twice. Raises as `sync` does, all closed.
+
+        A thread that is in `append` or `sync` is waited for, at most `timeout_s` together with the disk.
+
+        Raises:
+            TransientError: it takes longer; all is closed when the disk answers, or with the process.
+        """
+
+        def work() -> None:
+            with self._guard:
+                if self._lock_fd < 0:
+                    return
+                try:
+                    self._sync()
+                finally:
+                    for segment in self._open:
+                        segment.close()
+                    self._open.clear()
+                    self._logs.clear()
+                    os.close(self._lock_fd)
+                    self._lock_fd = -1
+
+        within(timeout_s, work, operation="closing the store", path=self.directory)
+
+
+def _note_repair(repairs: list[str], repaired: str) -> None:
+    if repaired:
+        repairs.append(repaired)
+        _logger.warning("repaired a segment: %s", repaired)
 
 
 def _first_id(log: _Log, records: Records, reference: int) -> int:

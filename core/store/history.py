@@ -46,7 +46,7 @@ class EmbeddedHistory:
         self._orders: dict[Path, _Order] = {}
 
     def series(self) -> list[SeriesKey]:
-        """The series that have a directory, in the order of their names."""
+        """The series that have a directory, in the order of their names. Raises `ConsoleError` as `read` does."""
         return [series for series, _ in all_series(self.directory)]
 
     def read(self, series: SeriesKey, start_ns: int, end_ns: int) -> Records:
@@ -95,7 +95,7 @@ class EmbeddedHistory:
         return Extent(
             rows=sum(len(part) for _, part in parts),
             segments=len(paths),
-            stored_bytes=sum(path.stat().st_size for path in paths),
+            stored_bytes=sum(_stat(path).st_size for path in paths),
             first_ns=int(filled[0][1].min()),
             last_ns=int(filled[-1][1].max()),
         )
@@ -130,10 +130,7 @@ class EmbeddedHistory:
     def _ascends(self, path: Path, records: Records) -> bool:
         if not len(records):
             return True
-        try:
-            inode = path.stat().st_ino
-        except OSError as error:
-            raise storage_error("reading", path, error) from error
+        inode = _stat(path).st_ino
         known = self._orders.get(path)
         if known is None or known.inode != inode or known.rows > len(records):
             known = _Order(inode, 0, True, 0)
@@ -145,3 +142,10 @@ class EmbeddedHistory:
             known = _Order(inode, len(records), ascending, int(stamps[-1]))
             self._orders[path] = known
         return known.ascending
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise storage_error("reading", path, error) from error

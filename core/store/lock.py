@@ -10,6 +10,7 @@ from typing import Final
 
 from core.errors import RefusedError
 from core.store.faults import storage_error
+from core.store.paths import make_folder
 
 LOCK_NAME: Final = ".writer.lock"
 
@@ -23,7 +24,7 @@ def take_lock(directory: Path) -> int:
     """
     path = directory / LOCK_NAME
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(directory)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise storage_error("opening the store", directory, error) from error

@@ -8,6 +8,7 @@ so that `first_trade_id` can be filled in later where it stands.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from core.model.records import (
 )  # fmt: skip
 from core.store.dedupe import Ids, Mask, SeenIds, SeenRecords, full_ids
 from core.store.faults import storage_error
+from core.store.paths import make_folder, sync_folder
 from core.store.repository import SeriesKey
 
 PREFIX_BYTES: Final = 8
@@ -42,6 +44,7 @@ MARKED: Final = F_SNAPSHOT | F_MAYBE_BAD_BOOK
 _ONE = np.uint64(1)
 _UNDEFINED_LESS_ONE = np.uint64(UNDEF_TIMESTAMP - 1)
 _MAX_HEADER_BYTES = 1 << 20
+_COPY_BYTES = 1 << 20
 _RTYPES = {Schema.TRADES: RTYPE_TRADE, Schema.QUOTES: RTYPE_MBP1, Schema.BOOK: RTYPE_MBP10}
 
 
@@ -118,20 +121,33 @@ def marked(records: Records, schema: Schema) -> Mask | None:
 
 
 class Segment:
-    """The writing half of one day's file, which exists and is sound. `facts` are known to be true of it."""
+    """The writing half of one day's file, which exists and is sound. `facts` are known to be true of it.
+
+    After a failed `sync` it is `suspect`: nobody knows what of it the disk has.
+    """
 
     def __init__(self, path: Path, series: SeriesKey, facts: SegmentFacts) -> None:
         self.path = path
         self.series = series
-        self.facts = facts
         self.dirty = False
+        self.suspect = False
         self._untidy = False
+        self._durable_bytes = facts.stored_bytes
+        self._fd = -1
+        self.restate(facts)
+
+    def restate(self, facts: SegmentFacts) -> None:
+        """Go on with the file that is at `path` now and of which `facts` are known. Raises as `write` does."""
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise storage_error("opening a segment", self.path, error) from error
+        self.close()
+        self._fd = fd
+        self.facts = facts
+        self._durable_bytes = min(self._durable_bytes, facts.stored_bytes)
         self.seen = SeenIds(facts.last_id if facts.last_id else None, self._stored_ids)
         self.seen_marked = SeenRecords(self._stored_marked)
-        try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError as error:
-            raise storage_error("opening a segment", path, error) from error
 
     def write(self, records: Records) -> None:
         """Append whole records (contiguous), or nothing; `undo` takes them back until `note` is called.
@@ -141,9 +157,7 @@ class Segment:
         view = records.view(np.uint8).data
         end = self.facts.stored_bytes
         try:
-            if self._untidy:
-                os.ftruncate(self._fd, end)
-                self._untidy = False
+            self._tidy()
             while view:
                 written = os.pwrite(self._fd, view, end)
                 end += written
@@ -156,6 +170,10 @@ class Segment:
         """Cut off what was written and not noted; if that fails, the next write tries again first."""
         self._untidy = True
         with contextlib.suppress(OSError):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        if self._untidy:
             os.ftruncate(self._fd, self.facts.stored_bytes)
             self._untidy = False
 
@@ -190,13 +208,34 @@ class Segment:
         return self.facts.stored_bytes - self.facts.rows * self.series.schema.dtype.itemsize
 
     def sync(self) -> None:
-        """Make what was written durable."""
-        if self.dirty:
-            try:
-                os.fdatasync(self._fd)
-            except OSError as error:
-                raise storage_error("syncing", self.path, error) from error
-            self.dirty = False
+        """Make what was written durable.
+
+        Raises what `storage_error` makes of the operating system's refusal; the segment is then `suspect`, and must
+        be inspected and restated before it is synced again.
+        """
+        if not self.dirty:
+            return
+        try:
+            self._tidy()
+            if self.suspect:
+                self._write_again()
+            os.fdatasync(self._fd)
+        except OSError as error:
+            self.suspect = True
+            raise storage_error("syncing", self.path, error) from error
+        self.dirty = self.suspect = False
+        self._durable_bytes = self.facts.stored_bytes
+
+    def _write_again(self) -> None:
+        # After a failed fdatasync the kernel takes the pages it could not write for clean, and the next fdatasync
+        # would succeed without them.
+        for begin, end in ((0, self._header_bytes()), (self._durable_bytes, self.facts.stored_bytes)):
+            at = begin
+            while at < end:
+                content = os.pread(self._fd, min(end - at, _COPY_BYTES), at)
+                if not content:
+                    raise OSError(errno.EIO, "the file is shorter than what was written")
+                at += os.pwrite(self._fd, content, at)
 
     @property
     def removed(self) -> bool:
@@ -242,8 +281,7 @@ def create_segment(path: Path, series: SeriesKey, *, first_id: int) -> SegmentFa
     """Make an empty segment, in one step and durably: a reader never sees half a header."""
     header = encode_header(series, start_ns=day_start_ns(path), first_id=first_id)
     try:
-        for folder in (path.parent.parent.parent, path.parent.parent, path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         replace_file(path, header)
     except OSError as error:
         raise storage_error("creating a segment", path, error) from error
@@ -262,11 +300,7 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         os.close(fd)
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def read_first_id(header: bytes, path: Path, series: SeriesKey) -> int:

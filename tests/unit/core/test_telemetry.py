@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.telemetry import LatencyHistogram
+from core.clock import NS_PER_S
+from core.telemetry import LatencyHistogram, LatencySummary, WindowedHistogram
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=300))
@@ -30,5 +31,29 @@ def test_odd_values_are_counted() -> None:
     histogram.record(-5)
     histogram.record(2**70)
     assert histogram.summary().count == 2
-    histogram.reset()
-    assert histogram.summary().max_ns == 0
+
+
+def test_a_window_forgets() -> None:
+    """A regression shows within half a window, is gone two halves later, and a silence empties the window."""
+    now_ns = 0
+    histogram = WindowedHistogram(lambda: now_ns)
+
+    def advance(seconds: int, delay_ns: int) -> None:
+        nonlocal now_ns
+        for _ in range(seconds):
+            now_ns += NS_PER_S
+            for _ in range(10):
+                histogram.record(delay_ns)
+
+    advance(2 * 3600, delay_ns=1_000)
+    found = histogram.summary()
+    assert 300 <= found.count <= 610
+    assert found.max_ns == 1_000
+    advance(15, delay_ns=1_000_000)
+    assert histogram.summary().p99_ns == histogram.summary().max_ns == 1_000_000
+    advance(60, delay_ns=1_000)
+    assert histogram.summary().max_ns == 1_000
+    now_ns += 40 * NS_PER_S
+    assert histogram.summary().count > 0
+    now_ns += 60 * NS_PER_S
+    assert histogram.summary() == LatencySummary(0, 0, 0, 0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.bars.candles import NO_BARS, coarser_bars, merge_bars, time_bars
 from core.clock import NS_PER_S
+from core.model.fixedpoint import MAX_QUANTITY_E8
 from core.model.records import TRADE, UNDEF_PRICE, Records
 
 MINUTE_NS = 60 * NS_PER_S
@@ -55,6 +56,20 @@ def test_volume_beyond_32_bits_is_whole() -> None:
     assert time_bars(trades((1, 5, 2**40 + 3)), MINUTE_NS)["volume"].tolist() == [2**40 + 3]
 
 
+def test_volume_beyond_64_bits_is_the_most_there_is() -> None:
+    """A sum that does not fit says the most that does, in trades, in merged and in wider bars; what fits is exact."""
+    most, half = MAX_QUANTITY_E8, 2**62
+    assert time_bars(trades(*[(second, 5, 5 * 10**18) for second in range(4)]), MINUTE_NS)["volume"].tolist() == [
+        most
+    ]
+    assert time_bars(trades((1, 5, half), (2, 5, half - 1)), MINUTE_NS)["volume"].tolist() == [most]
+    assert time_bars(trades((1, 5, half), (2, 5, half - 2)), MINUTE_NS)["volume"].tolist() == [most - 1]
+    two = time_bars(trades((1, 5, half), (61, 5, half), (62, 5, 7)), MINUTE_NS)
+    assert two["volume"].tolist() == [half, half + 7]
+    assert coarser_bars(two, 5 * MINUTE_NS)["volume"].tolist() == [most]
+    assert merge_bars(two, two)["volume"].tolist() == [most, most]
+
+
 def test_databento_sizes_are_whole_units() -> None:
     """For Databento's publishers `size` counts whole units."""
     records = trades((1, 5, 7))
@@ -63,7 +78,9 @@ def test_databento_sizes_are_whole_units() -> None:
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(0, 3600), st.integers(1, 10**15), st.integers(0, 10**12)), min_size=1, max_size=40
+    st.tuples(st.integers(0, 3600), st.integers(1, 10**15), st.integers(0, 10**12) | st.integers(0, MAX_QUANTITY_E8)),
+    min_size=1,
+    max_size=40,
 )
 
 

@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from core.errors import ConfigurationError, ConsoleError, RefusedError, ResourceExhaustedError, TransientError
-from core.flow.consume import RecordLost, StoreFeed, StoreState, consume_to_store
+from core.flow.consume import StoreState, consume_to_store
+from core.flow.storefeed import RecordLost, SchemaCounts, StoreFeed
 from core.model.records import Records, Schema
 from core.store.catalogue import Catalogue, LostInterval
 from core.store.embedded import EmbeddedTickStore
@@ -86,6 +87,22 @@ class FlakyStore:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+class HangingStore(FlakyStore):
+    """A store whose disk does not answer before it is told to, or for long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.answer, self.left = threading.Event(), threading.Event(), threading.Event()
+
+    def append(self, series: SeriesKey, records: Records, newest_id: int) -> AppendResult:
+        """Wait for the answer, then keep the prices."""
+        self.entered.set()
+        self.answer.wait(20)
+        result = super().append(series, records, newest_id)
+        self.left.set()
+        return result
 
 
 class Losses:
@@ -323,6 +340,63 @@ async def test_cancelling_lets_go(rings: Callable[[SeriesKey], Ring]) -> None:
     assert _closed(ring.feed)
     assert not running.done.is_set()
     assert running.state.lost == 2
+
+
+@pytest.mark.trio
+async def test_a_disk_that_hangs_is_left_behind(rings: Callable[[SeriesKey], Ring]) -> None:
+    """A cancelled consumer does not wait for the disk: it counts all that waits as lost and closes its readers."""
+    store, first, second = HangingStore(), rings(TRADES), rings(QUOTES)
+    first.push(range(1, 8))
+    second.push(range(11, 14))
+    async with consuming(store, [first, second]) as running:
+        await until(store.entered.is_set)
+        first.push(range(8, 11))
+        running.nursery.cancel_scope.cancel()
+    assert not store.left.is_set()
+    assert _closed(first.feed)
+    assert _closed(second.feed)
+    assert (running.state.rows, running.state.lost) == (0, 13)
+    store.answer.set()
+
+
+def test_a_feed_closed_in_the_middle_is_left_alone(rings: Callable[[SeriesKey], Ring]) -> None:
+    """A sweep that the disk held up while its feed was closed looks into no ring, stores no more, counts nothing."""
+    store, ring, counts, losses = HangingStore(), rings(TRADES), SchemaCounts(), Losses()
+    ring.push(range(1, 8))
+    thread = threading.Thread(target=ring.feed.sweep, args=(store, losses, counts))
+    thread.start()
+    assert store.entered.wait(20)
+    ring.push(range(8, 11))
+    assert ring.feed.close(counts) == 10
+    assert ring.feed.close(counts) == 0
+    store.answer.set()
+    thread.join()
+    assert store.kept == list(range(1, 8))
+    assert counts == SchemaCounts(lost=10)
+    assert ring.feed.sweep(store, losses, counts)
+    ring.feed.give_up(losses, counts)
+    assert counts == SchemaCounts(lost=10)
+    assert (store.attempts, losses.found) == (1, [])
+
+
+@pytest.mark.trio
+async def test_trouble_is_logged_once(rings: Callable[[SeriesKey], Ring], caplog: pytest.LogCaptureFixture) -> None:
+    """A failing disk is one error in the log however often it is tried, and one line says when it is over."""
+    caplog.set_level("INFO", logger="ringside.store")
+    store, ring = FlakyStore(), rings(TRADES)
+    store.failure = ResourceExhaustedError("storing", "it is full", retry_after_s=0.001)
+    async with consuming(store, [ring]) as running:
+        ring.push(range(1, 3))
+        await until(lambda: store.attempts >= 5)
+        store.failure = TransientError("storing", "the disk")
+        await until(lambda: "the disk" in running.state.problem)
+        store.failure = None
+        await until(lambda: running.state.problem == "")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "storing fails: storing: it is full"),
+        ("ERROR", "storing fails: storing: the disk"),
+        ("INFO", "storing works again"),
+    ]
 
 
 def test_a_ring_that_is_not_there() -> None:

@@ -50,3 +50,26 @@ def test_the_tape_agrees_with_a_set(ids: list[int]) -> None:
         if expected_new:
             seen.add(number)
     assert tape.missing == max(seen) - min(seen) + 1 - len(seen)
+
+
+def test_a_restart_opens_no_gap_and_forgets_no_trade() -> None:
+    """What was missed while nobody listened is no gap; what was open before stays counted; repeats stay repeats."""
+    tape = Tape()
+    for number in (1, 3):
+        tape.accept(number)
+    tape.restart()
+    verdicts = [tape.accept(number) for number in (2, 3, 10, 12, 11)]
+    assert verdicts == [Verdict.DUPLICATE, Verdict.DUPLICATE, Verdict.NEW, Verdict.NEW, Verdict.LATE]
+    assert (tape.gaps, tape.missing, tape.lost_gaps) == (1, 0, 1)
+
+
+def test_a_restart_excuses_only_what_comes_next() -> None:
+    """When nothing was missed, or nothing was heard yet, the first loss afterwards is a gap as ever."""
+    tape = Tape()
+    tape.restart()
+    for number in (1, 3):
+        tape.accept(number)
+    tape.restart()
+    for number in (4, 6):
+        tape.accept(number)
+    assert tape.gaps == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,29 +27,50 @@ def make(symbol: str = "BTCUSD", **changes: Any) -> Instrument:
 def test_numbers_are_the_same_everywhere() -> None:
     """The number of a symbol is fixed by its name and venue alone, and two venues differ."""
     first, second = InstrumentRegistry(), InstrumentRegistry()
-    assert first.get_or_create("BTCUSD", "KRAKEN") == second.get_or_create("BTCUSD", "KRAKEN") == 491_576_950
-    assert first.get_or_create("BTCUSD", "BINANCE") != first.get_or_create("BTCUSD", "KRAKEN")
+    assert (
+        first.get_or_create(venue="KRAKEN", symbol="BTCUSD")
+        == second.get_or_create(venue="KRAKEN", symbol="BTCUSD")
+        == 491_576_950
+    )
+    assert first.get_or_create(venue="BINANCE", symbol="BTCUSD") != first.get_or_create(
+        venue="KRAKEN", symbol="BTCUSD"
+    )
 
 
 def test_a_collision_is_seen_and_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two symbols whose hashes agree get two numbers, and the collision is counted."""
-    monkeypatch.setattr(instruments, "proposed_id", lambda _symbol, _venue, attempt=0: 7 + attempt)
+    monkeypatch.setattr(instruments, "proposed_id", lambda *, venue, symbol, attempt=0: 7 + attempt)
     registry = InstrumentRegistry()
-    numbers = [registry.get_or_create(symbol, "KRAKEN") for symbol in ("AUSD", "BUSD", "CUSD", "AUSD")]
+    numbers = [registry.get_or_create(venue="KRAKEN", symbol=symbol) for symbol in ("AUSD", "BUSD", "CUSD", "AUSD")]
     assert numbers == [7, 8, 9, 7]
     assert registry.collisions == 3
     assert registry.owner(8) == ("KRAKEN", "BUSD")
 
 
+def test_threads_never_share_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symbols whose hashes agree get numbers of their own when threads ask for them at once."""
+    monkeypatch.setattr(instruments, "proposed_id", lambda *, venue, symbol, attempt=0: 7 + attempt)
+    registry = InstrumentRegistry({}, lambda **_row: os.sched_yield())
+    together = threading.Barrier(8)
+
+    def work(thread: int) -> list[int]:
+        together.wait(30)
+        return [registry.get_or_create(venue="KRAKEN", symbol=f"S{thread}.{number}") for number in range(100)]
+
+    with ThreadPoolExecutor(8) as threads:
+        numbers = [number for some in threads.map(work, range(8)) for number in some]
+    assert sorted(numbers) == list(range(7, 807))
+
+
 def test_known_numbers_are_kept_and_new_ones_remembered() -> None:
     """What was given out before wins over the hash, and each new number is handed to the keeper once."""
-    remembered: list[tuple[str, str, int]] = []
-    registry = InstrumentRegistry({("KRAKEN", "BTCUSD"): 5}, lambda *row: remembered.append(row))
-    assert registry.get_or_create("BTCUSD", "KRAKEN") == 5
-    number = registry.get_or_create("ETHUSD", "KRAKEN")
-    registry.get_or_create("ETHUSD", "KRAKEN")
-    assert remembered == [("KRAKEN", "ETHUSD", number)]
-    assert number == proposed_id("ETHUSD", "KRAKEN")
+    remembered: list[dict[str, Any]] = []
+    registry = InstrumentRegistry({("KRAKEN", "BTCUSD"): 5}, lambda **row: remembered.append(row))
+    assert registry.get_or_create(venue="KRAKEN", symbol="BTCUSD") == 5
+    number = registry.get_or_create(venue="KRAKEN", symbol="ETHUSD")
+    registry.get_or_create(venue="KRAKEN", symbol="ETHUSD")
+    assert remembered == [{"venue": "KRAKEN", "symbol": "ETHUSD", "number": number}]
+    assert number == proposed_id(venue="KRAKEN", symbol="ETHUSD")
 
 
 @pytest.mark.parametrize(

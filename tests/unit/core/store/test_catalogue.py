@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
 import pytest
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, TransientError
 from core.model.instruments import Instrument, InstrumentRegistry, Product
-from core.store.catalogue import Catalogue, LostInterval
+from core.store.catalogue import Catalogue, Cursor, LostInterval
 from core.store.embedded import EmbeddedTickStore
 from tests.conformance.ticks import BOOKS, TRADES, prices, ticks
 
@@ -26,9 +29,9 @@ def test_numbers_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "state" / "catalogue.sqlite3"
     first, second = Catalogue(path), Catalogue(path)
     registry = InstrumentRegistry(first.known(), first.remember)
-    numbers = {symbol: registry.get_or_create(symbol, "KRAKEN") for symbol in ("BTCUSD", "ETHUSD")}
+    numbers = {symbol: registry.get_or_create(venue="KRAKEN", symbol=symbol) for symbol in ("BTCUSD", "ETHUSD")}
     again = InstrumentRegistry(second.known(), second.remember)
-    assert {symbol: again.get_or_create(symbol, "KRAKEN") for symbol in numbers} == numbers
+    assert {symbol: again.get_or_create(venue="KRAKEN", symbol=symbol) for symbol in numbers} == numbers
     first.close()
     second.close()
     second.close()
@@ -37,12 +40,12 @@ def test_numbers_are_kept(tmp_path: Path) -> None:
 def test_a_number_belongs_to_one_instrument(tmp_path: Path) -> None:
     """Giving a number away twice, or a second number to one instrument, is an error and changes nothing."""
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
-    catalogue.remember("KRAKEN", "BTCUSD", 7)
-    catalogue.remember("KRAKEN", "BTCUSD", 7)
+    catalogue.remember(venue="KRAKEN", symbol="BTCUSD", number=7)
+    catalogue.remember(venue="KRAKEN", symbol="BTCUSD", number=7)
     with pytest.raises(ConfigurationError):
-        catalogue.remember("KRAKEN", "ETHUSD", 7)
+        catalogue.remember(venue="KRAKEN", symbol="ETHUSD", number=7)
     with pytest.raises(ConfigurationError, match="already has number 7"):
-        catalogue.remember("KRAKEN", "BTCUSD", 8)
+        catalogue.remember(venue="KRAKEN", symbol="BTCUSD", number=8)
     assert catalogue.known() == {("KRAKEN", "BTCUSD"): 7}
     catalogue.close()
 
@@ -50,7 +53,7 @@ def test_a_number_belongs_to_one_instrument(tmp_path: Path) -> None:
 def test_instruments_are_described(tmp_path: Path) -> None:
     """What a venue says of an instrument comes back as it was, and is replaced when the venue says otherwise."""
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
-    catalogue.remember("KRAKEN", "ETHUSD", 3)
+    catalogue.remember(venue="KRAKEN", symbol="ETHUSD", number=3)
     catalogue.describe([BITCOIN])
     assert catalogue.instruments() == [BITCOIN]
     changed = attrs.evolve(BITCOIN, price_decimals=2, price_increment_e9=10**7)
@@ -58,6 +61,66 @@ def test_instruments_are_described(tmp_path: Path) -> None:
     assert catalogue.instruments() == [changed]
     assert catalogue.known() == {("KRAKEN", "BTCUSD"): 2**32 - 1, ("KRAKEN", "ETHUSD"): 3}
     catalogue.close()
+
+
+def test_instruments_are_described_at_once(tmp_path: Path) -> None:
+    """Of many descriptions all are kept, in one transaction, or none when one of them cannot be."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    many = [attrs.evolve(BITCOIN, symbol=f"S{number:03}", instrument_id=number) for number in range(1, 301)]
+    with pytest.raises(ConfigurationError):
+        catalogue.describe([*many, attrs.evolve(BITCOIN, symbol="TAKEN", instrument_id=1)])
+    assert catalogue.instruments() == []
+    catalogue.describe(many)
+    assert catalogue.instruments() == many
+    catalogue.close()
+
+
+def test_any_thread_may_use_the_catalogue(tmp_path: Path) -> None:
+    """Threads that number, describe and read at once disturb neither each other nor the numbers."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    registry = InstrumentRegistry(catalogue.known(), catalogue.remember)
+    symbols = [f"S{number:02}" for number in range(20)]
+
+    def work(_thread: int) -> list[int]:
+        numbers = [registry.get_or_create(venue="KRAKEN", symbol=symbol) for symbol in symbols]
+        catalogue.describe(
+            attrs.evolve(BITCOIN, symbol=symbol, instrument_id=number)
+            for symbol, number in zip(symbols, numbers, strict=True)
+        )
+        assert len(catalogue.instruments()) == len(symbols)
+        return numbers
+
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(work, range(8)))
+    assert [set(numbers) for numbers in zip(*results, strict=True)] == [{number} for number in results[0]]
+    assert sorted(catalogue.known().values()) == sorted(results[0])
+    catalogue.close()
+
+
+def test_closing_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """While another thread is in the catalogue, closing says that it cannot, and is done as soon as it can."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    begun, released = threading.Event(), threading.Event()
+
+    def stuck() -> Iterator[Instrument]:
+        begun.set()
+        released.wait(30)
+        yield BITCOIN
+
+    def save() -> None:
+        series = (Cursor(series=TRADES) for _ in stuck())
+        catalogue.save(segments=[], cursors=series)
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    begun.wait(30)
+    with pytest.raises(TransientError, match="no answer within"):
+        catalogue.close(timeout_s=0.01)
+    released.set()
+    thread.join()
+    catalogue.close()
+    with pytest.raises(ConfigurationError):
+        catalogue.known()
 
 
 def test_losses_are_kept(tmp_path: Path) -> None:

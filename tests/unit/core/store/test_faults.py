@@ -6,10 +6,13 @@ import errno
 import os
 import resource
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
+import attrs
 import pytest
 
 from core.errors import ConfigurationError, PermanentError, RefusedError, ResourceExhaustedError, TransientError
@@ -110,6 +113,160 @@ def test_a_failed_sync_is_done_again(
     assert catalogue.cursors() == []
     store.sync()
     assert [cursor.rows for cursor in catalogue.cursors()] == [2]
+
+
+def test_a_failed_sync_is_not_taken_for_done(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed sync may have dropped is written once more before the next one, the header too."""
+    store.append(TRADES, ticks([1, 2]), 2)
+    store.sync()
+    store.append(TRADES, ticks([3]), 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", _failing)
+        with pytest.raises(TransientError, match="syncing"):
+            store.sync()
+    store.append(TRADES, ticks([4]), 4)
+    written: list[tuple[int, int]] = []
+    write = os.pwrite
+
+    def recorded(fd: int, content: bytes, at: int) -> int:
+        written.append((at, len(content)))
+        return write(fd, content, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", recorded)
+        store.sync()
+        assert written == [(0, 352), (352 + 2 * 48, 2 * 48)]
+        store.append(TRADES, ticks([5]), 5)
+        written.clear()
+        store.sync()
+        assert written == []
+    assert store.repairs == []
+    assert prices(store.read(TRADES, 0, EVER)) == [1, 2, 3, 4, 5]
+
+
+def _failing(_fd: int) -> None:
+    raise OSError(errno.EIO, "input/output error")
+
+
+def test_what_a_failed_sync_dropped_is_noticed(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the records of a failed sync read back as zeros they are cut, reported, no longer counted, and can be
+    stored again; a file whose header went is put aside."""
+    for batch in ([1, 2], [3, 4]):
+        store.append(TRADES, ticks(batch), batch[-1])
+        if batch == [1, 2]:
+            store.sync()
+    path = next((tmp_path / "ticks").rglob("*.dbn"))
+
+    def dropping(begin: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", _failing)
+            with pytest.raises(TransientError, match="syncing"):
+                store.sync()
+        with path.open("r+b") as file:
+            file.seek(begin)
+            file.write(bytes(path.stat().st_size - begin))
+
+    dropping(352 + 2 * 48)
+    store.sync()
+    assert "cut 2 zero-filled records" in store.repairs[0]
+    assert store.stats()[0].rows == 2
+    assert store.append(TRADES, ticks([2, 3, 4]), 4) == AppendResult(rows=2, duplicates=1)
+    dropping(0)
+    store.sync()
+    assert store.stats()[0].rows == 0
+    assert store.append(TRADES, ticks([2, 3, 4]), 4).rows == 3
+    store.sync()
+    assert prices(store.read(TRADES, 0, EVER)) == [2, 3, 4]
+
+
+def test_closing_does_not_wait_for_ever(
+    store: EmbeddedTickStore, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store on a disk that hangs says so when it is closed, and lets go of everything once the disk answers."""
+    answer = threading.Event()
+    store.append(TRADES, ticks([1]), 1)
+    before = threading.active_count()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda _fd: answer.wait(20))
+        with pytest.raises(TransientError, match="no answer within"):
+            store.close(timeout_s=0.01)
+        with pytest.raises(RefusedError):
+            EmbeddedTickStore(tmp_path / "ticks", catalogue)
+        answer.set()
+        for thread in threading.enumerate():
+            if thread.name == "closing the store":
+                thread.join()
+    assert threading.active_count() == before
+    again = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert again.stats()[0].rows == 1
+    again.close()
+
+
+def test_new_directories_are_durable(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each directory that is made is synced into the one above it; one that could not be is made again next time."""
+    synced: list[Path] = []
+    sync, failures = os.fsync, [OSError(errno.EIO, "input/output error")]
+
+    def recorded(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        if synced[-1] == tmp_path / "ticks" and failures:
+            raise failures.pop()
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    with pytest.raises(TransientError, match="creating a segment"):
+        store.append(TRADES, ticks([1]), 1)
+    synced.clear()
+    store.append(TRADES, ticks([1]), 1)
+    root = tmp_path / "ticks"
+    folders = [root, root / "KRAKEN", root / "KRAKEN" / "BTCUSD", root / "KRAKEN" / "BTCUSD" / "trades"]
+    assert synced == folders
+    synced.clear()
+    store.append(TRADES, ticks([2], stamps=[T0 + DAY_NS]), 2)
+    assert synced == folders[-1:]
+
+
+def test_strangers_in_the_directory_are_passed_over(store: EmbeddedTickStore, tmp_path: Path) -> None:
+    """Names that the store would not have given, and files where directories belong, are nobody's series."""
+    store.append(TRADES, ticks([1]), 1)
+    root = tmp_path / "ticks"
+    for name in ("\u00e9", "lost+found", "%C3%A9", "kraken%41", "X" * 71, os.fsdecode(b"\xff")):
+        (root / name / "BTCUSD" / "trades").mkdir(parents=True)
+        (root / "KRAKEN" / name / "trades").mkdir(parents=True)
+    (root / "KRAKEN" / "BTCUSD" / "mbp-10").write_text("a file")
+    (root / "KRAKEN" / "README").write_text("a file")
+    history = EmbeddedHistory(root)
+    assert history.series() == [TRADES]
+    assert history.extent(TRADES).rows == 1
+    assert history.extent(attrs.evolve(TRADES, schema=Schema.BOOK)).rows == 0
+
+
+def test_directories_that_may_not_be_read(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory or a file that the system refuses is a clear error that names it."""
+    store.append(TRADES, ticks([1]), 1)
+    history = EmbeddedHistory(tmp_path / "ticks")
+
+    def refused(path: Path, *_arguments: object, **_options: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", refused)
+        for ask in (history.series, lambda: history.extent(TRADES), lambda: history.latest(TRADES)):
+            with pytest.raises(ConfigurationError, match="permission denied"):
+                ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refused)
+        for ask in (history.series, lambda: history.extent(TRADES)):
+            with pytest.raises(ConfigurationError, match="permission denied"):
+                ask()
 
 
 def test_a_second_writer_is_refused(store: EmbeddedTickStore, tmp_path: Path, catalogue: Catalogue) -> None:
