@@ -14,11 +14,12 @@ import attrs
 import trio
 from trio import TaskStatus
 
-from core.clock import WallClock, wall_ns
+from core.clock import WallClock, monotonic_ns, wall_ns
+from core.errors import RefusedError
 from core.model.instruments import Instrument
 from core.model.records import Schema
 from core.model.symbology import SymbolMap
-from core.telemetry import LatencyHistogram
+from core.telemetry import LatencyHistogram, WindowedHistogram
 
 
 class Channel(Protocol):
@@ -81,9 +82,19 @@ class FeedCounters:
     last_recv_ns: int = 0
 
 
+def _recent_delays() -> LatencyHistogram:
+    return WindowedHistogram(monotonic_ns)
+
+
 @attrs.define
 class ConnectionState:
-    """One connection to a venue as the operator sees it. `reason` says why it is not connected."""
+    """One connection to a venue as the operator sees it. `reason` says why it is not connected.
+
+    Both delays are those of the last minute. `publish_delay` is, for each message, the time from the read that
+    brought its last bytes out of the socket until the feed has handled it, records pushed; what came with the same
+    read and went before it is included. `venue_delay` is the time from a trade at the venue to that read, by the
+    clocks of two machines, and so also holds what waited in the network and in this machine's buffers.
+    """
 
     venue: str
     status: ConnectionStatus = ConnectionStatus.DISCONNECTED
@@ -92,13 +103,14 @@ class ConnectionState:
     messages: int = 0
     malformed: int = 0
     reconnects: int = 0
-    venue_delay: LatencyHistogram = attrs.Factory(LatencyHistogram)
-    publish_delay: LatencyHistogram = attrs.Factory(LatencyHistogram)
+    venue_delay: LatencyHistogram = attrs.Factory(_recent_delays)
+    publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
 
 
 ReceiptClocks = Callable[[int], WallClock]
-"""Given the local port of a connection, the clock that stamps what arrives on it, read once a message. Real venues
-use the wall clock; a recording gives back the instants at which it was received."""
+"""Given the local port of a connection, the clock that stamps what arrives on it. The wall clock, which real venues
+use, is read once for all that one read of the socket brought; any other once a message, in order: a recording gives
+back the instants at which it was received."""
 
 
 def wall_receipts(_local_port: int) -> WallClock:
@@ -135,6 +147,35 @@ class Provider(Protocol):
     ) -> None:
         """Stream trades, quotes and books of `instruments` into `sink` until cancelled.
 
-        Reports the counters it will keep, one a symbol, once it begins. Reconnects by itself; returns only when the
-        stream ended for good, and raises `PermanentError` when the venue refuses every symbol.
+        Reports the counters it will keep, one a symbol, once it begins; the sequence grows with `subscribe` and
+        never shrinks. Without instruments it waits, connected, for some. Reconnects by itself; returns only when the
+        stream ended for good, and raises `PermanentError` when the venue refuses every symbol it was begun with.
         """
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too, and return its counters. The other symbols notice nothing.
+
+        Of one already streamed only the counters are returned; one that was streamed before goes on counting where
+        it stood, and publishes no trade twice. A refusal by the venue becomes the counters' `problem`. To be called
+        on the event loop's thread, while `stream` runs; never a checkpoint.
+
+        Raises:
+            RefusedError: no stream runs.
+            PermanentError: there are too many symbols.
+            ConsoleError: the sink has no channel for it.
+        """
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`, by `Instrument.symbol`, and take its book back from its readers.
+
+        When it returns nothing more is pushed into the symbol's channels. A symbol that is not streamed is left
+        alone. To be called as `subscribe` is.
+
+        Raises:
+            RefusedError: no stream runs.
+        """
+
+
+def not_streaming(venue: str) -> RefusedError:
+    """The error of a change to a stream that does not run."""
+    return RefusedError("nothing to change", f"{venue} is not streaming", hint="start the stream first")

@@ -57,6 +57,12 @@ class DepthBook:
         self._asked = False
         self.counters.book_state = BookState.SYNCING
 
+    def end(self) -> None:
+        """Nobody wants the book any more: take it back, and void what was asked for."""
+        self.withhold()
+        self.begin()
+        self.counters.book_state = BookState.NONE
+
     def ask(self) -> None:
         """Ask for a snapshot unless one is on its way or the book stands."""
         if not self._asked and self.counters.book_state is not BookState.LIVE:

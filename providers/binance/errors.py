@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.flow.printable import printable
 
 _SERVER_SIDE = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
 _TOO_MANY = frozenset({-1003, -1015, -1034})
@@ -24,7 +25,7 @@ _decode_refusal = msgspec.json.Decoder(Refusal).decode
 
 def classify(operation: str, refusal: Refusal) -> ConsoleError:
     """The error that a refusal stands for."""
-    said = f"{ascii(refusal.msg)[1:-1][:160]} [{refusal.code}]"
+    said = f"{printable(refusal.msg, 160)} [{refusal.code}]"
     if refusal.code in _SERVER_SIDE:
         return TransientError(operation, said)
     if refusal.code in _TOO_MANY:

@@ -1,7 +1,7 @@
 """The live feed of Binance Spot without input or output: what to send, and what each frame means.
 
 A frame costs a few microseconds: its kind is read from the stream's name at its start, and only then is it decoded,
-by the decoder of that kind.
+by the decoder of that kind. Symbols come and go while it runs; the others do not notice.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import msgspec
 
-from core.clock import NS_PER_S
 from core.errors import PermanentError, ResourceExhaustedError, TransientError
+from core.flow.printable import printable
 from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.instruments import Instrument
@@ -30,12 +30,13 @@ from providers.binance.normalise import (
     quote_record,
     trade_record,
 )
+from providers.venue.skew import MAX_SKEW_NS, skew_problem
+from providers.venue.sparse_log import SparseLog
 
 STREAMS = ("trade", "bookTicker", "depth@100ms")
 MAX_SYMBOLS = 1024 // len(STREAMS)
 """The venue allows 1024 streams on one connection."""
 SYMBOLS_A_MESSAGE = 33
-MAX_SKEW_NS = 300 * NS_PER_S
 _EXCERPT = 200
 _COMBINED = '{"stream":"'
 
@@ -44,22 +45,32 @@ _log = logging.getLogger("ringside.binance")
 
 @attrs.define(kw_only=True)
 class _Market:
-    """What is kept of one symbol. `known_gaps` are those of the tape that the counters already show."""
+    """What is kept of one symbol. `known_gaps` are those of the tape that the counters already show.
+
+    While `returning`, frames may still come from the symbol's last subscription, before the venue answers this one.
+    """
 
     instrument: Instrument
     counters: FeedCounters
     trades: Channel
     quotes: Channel
     book: DepthBook
-    tape: Tape = attrs.Factory(Tape)
-    known_gaps: int = 0
+    tape: Tape
+    known_gaps: int
+    returning: bool
     newest_quote: int = -1
 
 
-class BinanceFeed:
-    """Trades, quotes and books of some symbols over one combined stream.
+def _always(_counters: FeedCounters) -> bool:
+    return True
 
-    `request_snapshot` is called with a book that needs one; the answer goes to that book's `install`.
+
+class BinanceFeed:
+    """Trades, quotes and books over one combined stream: of `instruments` and of what `subscribe` adds.
+
+    `request_snapshot` is called with a book that needs one; the answer goes to that book's `install`. A symbol whose
+    counters `is_listed` does not approve is counted and not asked for. `counters` are those of every symbol that
+    was ever named, `active` those of the ones streamed now.
     """
 
     def __init__(
@@ -68,31 +79,35 @@ class BinanceFeed:
         sink: Sink,
         *,
         connection: ConnectionState,
-        counters: Sequence[FeedCounters],
         request_snapshot: Callable[[DepthBook], None],
+        is_listed: Callable[[FeedCounters], bool] = _always,
     ) -> None:
         self.outbox: list[str] = []
         self.last_recv_ns = 0
+        self.counters = [FeedCounters(instrument) for instrument in instruments]
+        self.active: list[FeedCounters] = []
+        self._sink = sink
         self._connection = connection
+        self._request_snapshot = request_snapshot
+        self._is_listed = is_listed
         self._markets: dict[str, _Market] = {}
-        for instrument, counted in zip(instruments, counters, strict=True):
-            self._markets[instrument.venue_symbol] = _Market(
-                instrument=instrument,
-                counters=counted,
-                trades=sink.channel(instrument, Schema.TRADES),
-                quotes=sink.channel(instrument, Schema.QUOTES),
-                book=DepthBook(instrument, counted, sink.channel(instrument, Schema.BOOK), request_snapshot),
-            )
+        # The tapes of symbols streamed no more: late frames of theirs are expected, and a return goes on from there.
+        self._left: dict[str, Tape] = {}
+        self._changed = False
+        for counted in self.counters:
+            self._add(counted)
         self._kinds: Mapping[str, Callable[[str, int], None]] = {"t": self._trade, "b": self._quote, "d": self._depth}
         self._pending: dict[int, list[str]] = {}
         self._refused: set[str] = set()
         self._newest_question = 0
+        self._warnings = SparseLog(_log)
 
     def opened(self) -> list[str]:
         """Start every book over and return the subscriptions."""
         self._pending.clear()
         for market in self._markets.values():
             market.newest_quote = -1
+            market.returning = False
             market.book.begin()
         wanted = [symbol for symbol in self._markets if symbol not in self._refused]
         return [
@@ -103,6 +118,43 @@ class BinanceFeed:
         """Withhold every book that stands."""
         for market in self._markets.values():
             market.book.withhold()
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too; see `Provider.subscribe`. From then on no refusal ends the stream."""
+        name = instrument.venue_symbol
+        if name in self._markets:
+            return self._markets[name].counters
+        if len(self._markets) >= MAX_SYMBOLS:
+            raise too_many_symbols(len(self._markets) + 1, self._connection.venue)
+        known = next((each for each in self.counters if each.instrument.symbol == instrument.symbol), None)
+        counters = known or FeedCounters(instrument)
+        counters.instrument = instrument
+        self._changed = True
+        if self._add(counters):
+            self._markets[name].book.begin()
+            self.outbox.append(self._subscription([name]))
+        if known is None:
+            self.counters.append(counters)
+        return counters
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        market = next((each for each in self._markets.values() if each.instrument.symbol == symbol), None)
+        if market is None:
+            return
+        name = market.instrument.venue_symbol
+        del self._markets[name]
+        self.active[:] = [each for each in self.active if each is not market.counters]
+        market.tape.restart()
+        self._left[name] = market.tape
+        self._changed = True
+        self._refused.discard(name)
+        for asked in self._pending.values():
+            if name in asked:
+                asked.remove(name)
+        market.book.end()
+        market.counters.problem = ""
+        self.outbox.append(self._question("UNSUBSCRIBE", _streams([name])))
 
     def probe(self) -> str:
         """Ask what is subscribed: the venue answers that even when no market moves."""
@@ -128,11 +180,32 @@ class BinanceFeed:
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
             self._malformed(text, error)
 
+    def _add(self, counters: FeedCounters) -> bool:
+        # Unknown symbols have no channels: nothing would ever be pushed into them.
+        if not self._is_listed(counters):
+            return False
+        instrument = counters.instrument
+        name = instrument.venue_symbol
+        tape = self._left.get(name) or Tape()
+        book = DepthBook(instrument, counters, self._sink.channel(instrument, Schema.BOOK), self._request_snapshot)
+        self._markets[name] = _Market(
+            instrument=instrument,
+            counters=counters,
+            trades=self._sink.channel(instrument, Schema.TRADES),
+            quotes=self._sink.channel(instrument, Schema.QUOTES),
+            book=book,
+            tape=tape,
+            known_gaps=tape.gaps,
+            returning=self._left.pop(name, None) is not None,
+        )
+        self.active.append(counters)
+        return True
+
     def _trade(self, text: str, ts_recv_ns: int) -> None:
         trade = decode_trade(text).data
         market = self._markets.get(trade.symbol)
         if market is None:
-            self._malformed(text, "a symbol that was not asked for")
+            self._stranger(text, trade.symbol)
             return
         counters, tape = market.counters, market.tape
         previous = tape.newest_id
@@ -164,7 +237,7 @@ class BinanceFeed:
         quote = decode_quote(text).data
         market = self._markets.get(quote.symbol)
         if market is None:
-            self._malformed(text, "a symbol that was not asked for")
+            self._stranger(text, quote.symbol)
             return
         counters = market.counters
         if quote.update_id <= market.newest_quote:
@@ -186,9 +259,14 @@ class BinanceFeed:
     def _depth(self, text: str, ts_recv_ns: int) -> None:
         event = decode_depth(text).data
         market = self._markets.get(event.symbol)
-        if market is None or event.last_id < event.first_id:
-            self._malformed(text, "a symbol that was not asked for" if market is None else "update ids out of order")
+        if market is None:
+            self._stranger(text, event.symbol)
             return
+        if event.last_id < event.first_id:
+            self._malformed(text, "update ids out of order")
+            return
+        if market.returning:
+            return  # the snapshot is asked for with the answer, and no change before that answer would join it
         counters = market.counters
         ts_event_ns = event.sent_ms * NS_PER_MS
         if not -MAX_SKEW_NS <= ts_recv_ns - ts_event_ns <= MAX_SKEW_NS:
@@ -215,18 +293,25 @@ class BinanceFeed:
         # The venue also accepts names that it does not know: those are sorted out before they are asked for.
         symbols = self._pending.pop(question, []) if isinstance(question, int) else []
         for symbol in symbols:
-            self._markets[symbol].book.ask()
+            market = self._markets[symbol]
+            if market.returning:
+                # Trades that the last subscription still sent are not next to those of this one.
+                market.tape.restart()
+                market.returning = False
+            market.book.ask()
         if symbols:
             _log.info("%s: %d symbols subscribed", self._connection.venue, len(symbols))
 
     def _refuse(self, refusal: Refusal, question: int | str | None) -> None:
         error = classify("subscription refused", refusal)
-        _log.warning("%s: %s", self._connection.venue, error)
-        if isinstance(error, ResourceExhaustedError):
-            raise error
         if question is None and len(self._pending) == 1:
             question = next(iter(self._pending))
         symbols = self._pending.pop(question, []) if isinstance(question, int) else []
+        self._warnings.write(
+            f"refusal {symbols[0] if len(symbols) == 1 else ''}", "%s: %s", self._connection.venue, error
+        )
+        if isinstance(error, ResourceExhaustedError):
+            raise error
         if len(symbols) > 1:
             # One bad name refuses the whole message: ask for each alone, so that the others live.
             self.outbox += [self._subscription([symbol]) for symbol in symbols]
@@ -234,12 +319,11 @@ class BinanceFeed:
         for symbol in symbols:
             self._refused.add(symbol)
             self._markets[symbol].counters.problem = str(error)
-        if symbols and len(self._refused) == len(self._markets):
+        if symbols and not self._changed and len(self._refused) == len(self._markets):
             raise PermanentError("every symbol refused", self._connection.venue, hint=str(error))
 
     def _subscription(self, symbols: list[str]) -> str:
-        names = [f"{symbol.lower()}@{stream}" for symbol in symbols for stream in STREAMS]
-        text = self._question("SUBSCRIBE", names)
+        text = self._question("SUBSCRIBE", _streams(symbols))
         self._pending[self._newest_question] = symbols
         return text
 
@@ -250,13 +334,23 @@ class BinanceFeed:
             question["params"] = names
         return msgspec.json.encode(question).decode()
 
+    def _stranger(self, text: str, symbol: str) -> None:
+        if symbol not in self._left:
+            self._malformed(text, "a symbol that was not asked for")
+
     def _malformed(self, text: str, why: object) -> None:
-        connection = self._connection
-        connection.malformed += 1
-        count = connection.malformed
-        if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: a flood of them must not become a flood of lines
-            excerpt = ascii(text[:_EXCERPT])[1:-1]
-            _log.warning("%s: frame %d not understood (%s): %s", connection.venue, count, ascii(why)[:120], excerpt)
+        self._connection.malformed += 1
+        said = printable(str(why)), printable(text, _EXCERPT)
+        self._warnings.write("frame", "%s: frame not understood (%s): %s", self._connection.venue, *said)
+
+
+def too_many_symbols(count: int, venue: str) -> PermanentError:
+    """The error of more symbols than one connection carries."""
+    return PermanentError("too many symbols", f"{count} on {venue}", hint=f"at most {MAX_SYMBOLS}")
+
+
+def _streams(symbols: Sequence[str]) -> list[str]:
+    return [f"{symbol.lower()}@{stream}" for symbol in symbols for stream in STREAMS]
 
 
 def _reject(counters: FeedCounters, what: str, error: FixedPointError) -> None:
@@ -266,5 +360,4 @@ def _reject(counters: FeedCounters, what: str, error: FixedPointError) -> None:
 
 def _note_skew(counters: FeedCounters, delay_ns: int) -> None:
     counters.skewed += 1
-    side = "behind" if delay_ns > 0 else "ahead of"
-    counters.problem = f"the venue's clock is {abs(delay_ns) // NS_PER_S} s {side} this machine"
+    counters.problem = skew_problem(delay_ns)

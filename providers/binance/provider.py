@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
-from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -14,15 +13,16 @@ from trio import TaskStatus
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError
 from core.model.instruments import Instrument
 from core.model.symbology import SymbolMap
-from providers.base import BookState, ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Sink
+from providers.base import BookState, ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Sink, not_streaming
 from providers.binance.depth import DepthBook
 from providers.binance.errors import read_refusal
-from providers.binance.feed import MAX_SYMBOLS, BinanceFeed
+from providers.binance.feed import MAX_SYMBOLS, BinanceFeed, too_many_symbols
 from providers.binance.normalise import decode_snapshot
 from providers.binance.symbols import Catalogue, read_catalogue
 from providers.venue.backoff import SETTLED_S, backoff_delays
 from providers.venue.http_client import get_json
-from providers.venue.ws_client import run_feed
+from providers.venue.transport import parse_address
+from providers.venue.ws_client import Waker, run_feed
 
 # The hosts for market data alone: they need no key and carry nothing that could trade.
 REAL_ENDPOINTS = Endpoints(
@@ -42,12 +42,20 @@ _log = logging.getLogger("ringside.binance")
 
 @attrs.define
 class _Snapshots:
-    """Who may ask for a snapshot and when: one at a time, a symbol that keeps asking later and later."""
+    """Who may ask for a snapshot and when: one at a time, a symbol that keeps asking later and later.
 
-    interval_s: float
+    `active` is what is streamed: too many to ask for all of them at once keep their distance.
+    """
+
+    active: Sized
     turn: trio.CapacityLimiter = attrs.Factory(lambda: trio.CapacityLimiter(1))
     waits: dict[str, Iterator[float]] = attrs.Factory(dict)
     asked_s: dict[str, float] = attrs.Factory(dict)
+
+    @property
+    def interval_s(self) -> float:
+        """The wait between two requests."""
+        return SNAPSHOT_INTERVAL_S if len(self.active) > FREE_SNAPSHOTS else 0.0
 
     def delay_s(self, symbol: str) -> float:
         """The wait before this symbol's next request; short again after a minute without one."""
@@ -59,15 +67,21 @@ class _Snapshots:
 
 
 class BinanceSpot:
-    """Binance's spot markets. `endpoints` may point at a stand-in that speaks the same protocol."""
+    """Binance's spot markets. `endpoints` may point at a stand-in that speaks the same protocol.
+
+    Raises:
+        ConfigurationError: its stream address is none.
+    """
 
     def __init__(self, endpoints: Endpoints = REAL_ENDPOINTS, venue: str = "BINANCE") -> None:
-        if urlsplit(endpoints.stream_url).path in {"", "/"}:
+        if parse_address(endpoints.stream_url).target == "/":
             endpoints = attrs.evolve(endpoints, stream_url=endpoints.stream_url.rstrip("/") + "/stream")
         self.venue = venue
         self.connection = ConnectionState(venue)
         self._endpoints = endpoints
         self._catalogue: Catalogue | None = None
+        self._feed: BinanceFeed | None = None
+        self._waker = Waker()
 
     async def catalogue(self) -> SymbolMap:
         """The venue's instruments, halted ones included. Raises `ConsoleError`."""
@@ -94,32 +108,29 @@ class BinanceSpot:
         first; a symbol it does not list, or lists as halted, says so in its counters.
         """
         if len(instruments) > MAX_SYMBOLS:
-            raise PermanentError(
-                "too many symbols", f"{len(instruments)} on {self.venue}", hint=f"at most {MAX_SYMBOLS}"
-            )
-        counters = [FeedCounters(instrument) for instrument in instruments]
-        task_status.started(counters)
+            raise too_many_symbols(len(instruments), self.venue)
         if self._catalogue is None:
             try:
                 await self.catalogue()
             except ConsoleError as error:
                 _log.warning("%s: streaming without the catalogue: %s", self.venue, error)
-        listed = [each for each in counters if self._is_listed(each)]
-        if not listed:
-            raise NotFoundError("no such symbol", f"none of {len(counters)} on {self.venue}")
         failure: PermanentError | None = None
-        snapshots = _Snapshots(SNAPSHOT_INTERVAL_S if len(listed) > FREE_SNAPSHOTS else 0.0)
         async with trio.open_nursery() as nursery:
             feed = BinanceFeed(
-                [each.instrument for each in listed],
+                instruments,
                 sink,
                 connection=self.connection,
-                counters=listed,
                 request_snapshot=lambda book: nursery.start_soon(
                     self._fetch, book, snapshots, lambda: feed.last_recv_ns
                 ),
+                is_listed=self._is_listed,
             )
+            snapshots = _Snapshots(feed.active)
             try:
+                if instruments and not feed.active:
+                    raise NotFoundError("no such symbol", f"none of {len(instruments)} on {self.venue}")
+                self._feed = feed
+                task_status.started(feed.counters)
                 await run_feed(
                     feed,
                     self._endpoints,
@@ -127,16 +138,35 @@ class BinanceSpot:
                     silence_s=SILENCE_S,
                     answer_s=ANSWER_S,
                     send_interval_s=SEND_INTERVAL_S,
-                    counters=listed,
+                    counters=feed.active,
+                    waker=self._waker,
                 )
             except PermanentError as error:
                 failure = error
                 nursery.cancel_scope.cancel()
+            finally:
+                self._feed = None
             # A recording that ran out leaves books whose snapshot is still on its way: what they hold is not lost.
             nursery.cancel_scope.deadline = trio.current_time() + SETTLE_S
         feed.closed()
         if failure is not None:
             raise failure
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too; see `Provider.subscribe`. One that the catalogue lacks says so in its counters."""
+        counters = self._running().subscribe(instrument)
+        self._waker.wake()
+        return counters
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        self._running().unsubscribe(symbol)
+        self._waker.wake()
+
+    def _running(self) -> BinanceFeed:
+        if self._feed is None:
+            raise not_streaming(self.venue)
+        return self._feed
 
     def _is_listed(self, counters: FeedCounters) -> bool:
         if self._catalogue is None:
@@ -170,11 +200,14 @@ class BinanceSpot:
                         refusal=read_refusal,
                     )
                 except PermanentError as error:
+                    if book.generation != generation:
+                        return
                     book.counters.problem = f"book snapshot: {error}"
                     book.counters.book_state = BookState.WITHHELD
                     return
                 except ConsoleError as error:
-                    book.counters.problem = f"book snapshot: {error}"
+                    if book.generation == generation:
+                        book.counters.problem = f"book snapshot: {error}"
                     _log.warning("%s: %s: %s", self.venue, symbol, error)
                     if isinstance(error, ResourceExhaustedError):
                         await trio.sleep(error.retry_after_s)

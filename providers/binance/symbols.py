@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from core.errors import PermanentError
+from core.flow.printable import printable
 from core.model.fixedpoint import (
     PRICE_DECIMALS,
     QUANTITY_DECIMALS,
@@ -79,10 +80,10 @@ def read_catalogue(body: bytes, venue: str) -> Catalogue:
         try:
             instruments.append(_instrument(listing, venue, dollar_bases))
         except (PermanentError, FixedPointError) as error:
-            refused.append(f"{ascii(listing.symbol)[1:-1][:40]}: {error}")
+            refused.append(f"{printable(listing.symbol, 40)}: {error}")
     if refused:
         _log.warning("%s: %d instruments left out, the first: %s", venue, len(refused), refused[0])
-    halted = {each.symbol: ascii(each.status)[1:-1][:20] for each in listings if each.status != "TRADING"}
+    halted = {each.symbol: printable(each.status, 20) for each in listings if each.status != "TRADING"}
     return Catalogue(SymbolMap(venue, _own_names(instruments)), halted)
 
 
@@ -99,7 +100,7 @@ def _instrument(listing: Listing, venue: str, dollar_bases: set[str]) -> Instrum
     typed = "USD" if quote == "USDT" and listing.base not in dollar_bases else quote
     # Names become file names: nothing but plain letters and digits gets in.
     if not _NAME.fullmatch(base + typed) or not _NAME.fullmatch(listing.symbol):
-        raise PermanentError("symbol outside the grammar", ascii(listing.symbol)[:40])
+        raise PermanentError("symbol outside the grammar", printable(listing.symbol, 40))
     tick = _increment(listing.filters, "PRICE_FILTER")
     step = _increment(listing.filters, "LOT_SIZE")
     return Instrument(

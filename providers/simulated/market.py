@@ -25,8 +25,7 @@ _TRADE_SHARE = 0.2
 _CALM_AFTER_S = 2.0  # with one step's worth of excitement a trade, four in ten events are answers to others
 _LARGEST_EXCITEMENT = 6.0
 _LONGEST_PAST_NS = 200 * NS_PER_S
-_FIRST_TRADE_ID = 1_000_000
-_FIRST_UPDATE_ID = 50_000_000
+FIRST_ID = 1_000_000
 
 
 class TradeEvent(NamedTuple):
@@ -106,12 +105,12 @@ class SymbolMarket:
     `past` holds the trades before it began, oldest first, each with its age in nanoseconds at the beginning.
     """
 
-    def __init__(self, listing: Listing, *, seed: int, rate: float) -> None:
+    def __init__(self, listing: Listing, *, seed: int, rate: float, first_id: int) -> None:
         self.listing = listing
         self.bids = BookSide("bid")
         self.asks = BookSide("ask")
-        self.trade_id = _FIRST_TRADE_ID
-        self.update_id = _FIRST_UPDATE_ID
+        self.trade_id = first_id
+        self.update_id = first_id
         self.next_ns = 0
         self._rate = rate * listing.changes_per_s
         self._random = random.Random(f"{seed}/{listing.symbol}")  # noqa: S311 - a market, not a secret
@@ -226,11 +225,15 @@ class SymbolMarket:
 class MarketSource:
     """Markets for a seed. Only those that somebody activated move; `rate` speeds all of them up.
 
-    `symbols` limits what is offered (default: the whole universe). Raises `NotFoundError` for an unknown one.
+    `symbols` limits what is offered (default: the whole universe). Trades and changes are numbered from `first_id`; a
+    later one for each run keeps the runs of a day apart. Raises `NotFoundError` for an unknown symbol.
     """
 
-    def __init__(self, seed: int, symbols: Sequence[str] | None = None, rate: float = 1.0) -> None:
+    def __init__(
+        self, seed: int, symbols: Sequence[str] | None = None, rate: float = 1.0, *, first_id: int = FIRST_ID
+    ) -> None:
         assert rate > 0
+        self._first_id = first_id
         self.seed = seed
         self.rate = rate
         self.listings = UNIVERSE if symbols is None else find_listings(symbols)
@@ -243,7 +246,7 @@ class MarketSource:
         """The market of `Listing.symbol`, activated if it was not yet: it begins at the present instant."""
         market = self._markets.get(symbol)
         if market is None:
-            market = SymbolMarket(self._offered[symbol], seed=self.seed, rate=self.rate)
+            market = SymbolMarket(self._offered[symbol], seed=self.seed, rate=self.rate, first_id=self._first_id)
             market.delay(self._now_ns)
             self._markets[symbol] = market
             heapq.heappush(self._due, (market.next_ns, symbol))

@@ -55,7 +55,7 @@ class PlaybackStage:
             if anchor is None:
                 anchor = monotonic_ns(), frames[self.cursor].received_ns
             # The consumers may live in another thread or process, where no event of ours can be set.
-            while not self._ready():  # noqa: ASYNC110
+            while not self._ready():
                 await trio.sleep(_POLL_S)
             end = await self._next_end(*anchor)
             batch, self.cursor = frames[self.cursor : end], end

@@ -5,9 +5,7 @@ It knows no venue: `refusal` lets the caller read its own venue's error codes.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -21,7 +19,9 @@ from core.errors import (
     ResourceExhaustedError,
     TransientError,
 )
+from core.flow.printable import printable
 from providers.venue.backoff import retry_after_s
+from providers.venue.transport import parse_address, tls_context
 
 if TYPE_CHECKING:
     import httpx
@@ -55,27 +55,28 @@ async def get_json(
     """
     import httpx
 
+    parse_address(base_url, kind="REST", schemes=("http", "https"))
     asked = f"GET {path}"
     try:
         with trio.fail_after(timeout_s):
             async with (
-                httpx.AsyncClient(timeout=None, verify=_tls(), trust_env=True) as client,  # noqa: S113 - bounded above
+                httpx.AsyncClient(timeout=None, verify=tls_context(), trust_env=True) as client,  # noqa: S113 - bounded above
                 client.stream("GET", base_url.rstrip("/") + path, params=dict(parameters)) as response,
             ):
                 body = await _read(asked, response)
                 status, headers = response.status_code, response.headers
     except trio.TooSlowError:
         raise TransientError(asked, f"no answer within {timeout_s:g} s") from None
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise ConfigurationError("bad REST address", _printable(base_url), hint=_printable(str(error))) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:  # a proxy's address may be bad, too
+        raise ConfigurationError("bad REST address", printable(base_url), hint=printable(str(error))) from error
     except httpx.HTTPError as error:
-        raise TransientError(asked, _printable(str(error)) or type(error).__name__) from error
+        raise TransientError(asked, printable(str(error)) or type(error).__name__) from error
     if status != 200:
         raise _classify(asked, status, headers.get("retry-after", ""), body, refusal)
     try:
         return decode(body)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-        said = "a web page" if _is_page(body) else _printable(str(error))
+        said = "a web page" if _is_page(body) else printable(str(error))
         raise TransientError(asked, f"the answer is not understood: {said}") from error
 
 
@@ -101,19 +102,9 @@ def _classify(asked: str, status: int, retry_after: str, body: bytes, refusal: R
         return TransientError(asked, f"HTTP {status}")
     if refusal is not None and (known := refusal(asked, body)) is not None:
         return known
-    said = _printable(body[: 4 * _EXCERPT].decode("utf-8", "replace"))
+    said = printable(body[: 4 * _EXCERPT].decode("utf-8", "replace").strip(), _EXCERPT)
     return PermanentError(asked, f"HTTP {status}: {said}" if said else f"HTTP {status}")
 
 
 def _is_page(body: bytes) -> bool:
     return body[:64].lstrip()[:1] == b"<"
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    # Reading the machine's certificates takes tens of milliseconds: once is enough.
-    return ssl.create_default_context()
-
-
-def _printable(text: str) -> str:
-    return ascii(text.strip())[1:-1][:_EXCERPT]

@@ -6,6 +6,7 @@ Quantities are split in two words as `core.model.fixedpoint` says; a record in w
 
 from __future__ import annotations
 
+from core.model.fixedpoint import split_quantity
 from core.model.instruments import Instrument
 from core.model.records import (
     F_LAST,
@@ -44,7 +45,7 @@ def pack_trade(
     flags: int = F_LAST,
 ) -> bytes:
     """A `TradeMsg` of 48 bytes. `side` is the aggressor's; the quantity must be 0 .. `MAX_QUANTITY_E8`."""
-    high = quantity_e8 >> 32
+    low, high = split_quantity(quantity_e8)
     return TRADE_STRUCT.pack(
         TRADE_STRUCT.size // 4,
         RTYPE_TRADE,
@@ -52,7 +53,7 @@ def pack_trade(
         instrument.instrument_id,
         ts_event_ns,
         price_e9,
-        quantity_e8 & _LOW,
+        low,
         _TRADE,
         side,
         flags | F_PUBLISHER_SPECIFIC if high else flags,
@@ -76,7 +77,8 @@ def pack_quote(
     flags: int = F_LAST | F_TOB,
 ) -> bytes:
     """An `MBP1Msg` of 80 bytes that says how the best bid and ask stand, not what made them so."""
-    bid_high, ask_high = bid_quantity_e8 >> 32, ask_quantity_e8 >> 32
+    bid_low, bid_high = split_quantity(bid_quantity_e8)
+    ask_low, ask_high = split_quantity(ask_quantity_e8)
     return MBP1_STRUCT.pack(
         MBP1_STRUCT.size // 4,
         RTYPE_MBP1,
@@ -94,8 +96,8 @@ def pack_quote(
         sequence & _LOW,
         bid_e9,
         ask_e9,
-        bid_quantity_e8 & _LOW,
-        ask_quantity_e8 & _LOW,
+        bid_low,
+        ask_low,
         bid_high,
         ask_high,
     )
@@ -148,6 +150,7 @@ def pack_withheld_book(instrument: Instrument, *, sequence: int, ts_event_ns: in
 
 def _fill(words: list[int], side: BookSide, *, at: int) -> bool:
     # Strided slices fill ten levels in a third of the time of a loop over them. Returns whether a high word counts.
+    # `split_quantity` for each of twenty levels would cost 1.2 us a book; a test holds this against it.
     prices_e9, quantities_e8 = side.top(LEVELS)
     end = len(prices_e9) * _WORDS
     words[at:end:_WORDS] = prices_e9

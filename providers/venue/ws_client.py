@@ -8,11 +8,9 @@ in others, so the stream, its nursery and every deadline are our own: one for co
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeAlias
-from urllib.parse import urlsplit
+from typing import Protocol
 
 import attrs
 import trio
@@ -26,26 +24,30 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from core.clock import NS_PER_S, WallClock, monotonic_ns, wall_ns
-from core.errors import ConfigurationError, PermanentError, ResourceExhaustedError, TransientError
+from core.errors import PermanentError, ResourceExhaustedError, TransientError
+from core.flow.printable import printable
 from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
 from providers.venue.backoff import SETTLED_S, backoff_delays, retry_after_s
+from providers.venue.transport import Address, StampedStream, open_stream, parse_address
 
 CONNECT_S = 10.0
 LEAVE_S = 0.5
 IDLE_SEND_S = 1.0
 """How often texts that a task put into the outbox are looked for while no frame arrives."""
-MESSAGE_QUEUE_SIZE = 1024  # a full queue stops the library from answering the venue's pings
+MESSAGE_QUEUE_SIZE = 0
+"""None: the library reads on only when the feed has taken everything it read, so that the newest read is always the
+one a message came with, and a backlog waits in the machine's buffers, where the venue notices it."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # exchange-wide snapshots exceed the library's 1 MiB
 RECEIVE_BYTES = 64 * 1024
 
-_Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 _log = logging.getLogger("ringside.stream")
 
 
 class Feed(Protocol):
     """The half of a live feed that does no input or output: text in, records out.
 
-    `outbox` holds texts to send; they are taken from its front, after each frame and at least once a second.
+    `outbox` holds texts to send; they are taken from its front, after each frame, when the feed's `Waker` says so,
+    and at least once a second.
     """
 
     outbox: list[str]
@@ -68,6 +70,22 @@ class Feed(Protocol):
         """A question that the venue answers whenever it is alive."""
 
 
+class Waker:
+    """Makes the sender of a running feed look into the outbox at once, for whoever fills it outside `handle`."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def wake(self) -> None:
+        """There is something to send. Costs nothing when nobody waits."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Return when `wake` was called since the last return. One task at a time."""
+        await self._event.wait()
+        self._event = trio.Event()
+
+
 @attrs.frozen(kw_only=True)
 class _Loss:
     """Why a connection ended. `clean` is the venue's close with code 1000."""
@@ -86,20 +104,22 @@ class _Session:
     feed: Feed
     state: ConnectionState
     socket: WebSocketConnection
+    transport: StampedStream
     outbound: list[str]
+    waker: Waker
     doomed: str = ""
     answered: trio.Event | None = None
     last_frame_ns: int = attrs.Factory(monotonic_ns)
-    wake: trio.Event = attrs.Factory(trio.Event)
 
     async def receive(self, clock: WallClock) -> None:
         """Hand every message to the feed. Ends only by an exception."""
         get_message, handle, outbox = self.socket.get_message, self.feed.handle, self.feed.outbox
-        state, record_delay = self.state, self.state.publish_delay.record
+        state, record_delay, transport = self.state, self.state.publish_delay.record, self.transport
+        stamped_by_read = clock is wall_ns
         while True:
             message = await get_message()
-            ts_recv_ns = clock()
-            self.last_frame_ns = received_ns = monotonic_ns()
+            ts_recv_ns = transport.read_wall_ns if stamped_by_read else clock()
+            read_ns = transport.read_ns
             state.messages += 1
             if self.answered is not None:
                 self.answered.set()
@@ -108,9 +128,10 @@ class _Session:
                 handle(message, ts_recv_ns)
             else:
                 state.malformed += 1
-            record_delay(monotonic_ns() - received_ns)
+            self.last_frame_ns = handled_ns = monotonic_ns()
+            record_delay(handled_ns - read_ns)
             if outbox:
-                self.wake.set()
+                self.waker.wake()
 
     async def send(self, interval_s: float) -> None:
         """Send what is due, one text each `interval_s`, apart from receiving, which must never wait for it."""
@@ -118,15 +139,15 @@ class _Session:
         while True:
             outbound += outbox
             outbox.clear()
-            while outbound:
-                try:
-                    await self.socket.send_message(outbound.pop(0))
-                except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
-                    return  # the receiving side learns of it with everything that came before
-                await trio.sleep(interval_s)
-            with trio.move_on_after(IDLE_SEND_S):
-                await self.wake.wait()
-            self.wake = trio.Event()
+            if not outbound:
+                with trio.move_on_after(IDLE_SEND_S):
+                    await self.waker.wait()
+                continue
+            try:
+                await self.socket.send_message(outbound.pop(0))
+            except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+                return  # the receiving side learns of it with everything that came before
+            await trio.sleep(interval_s)
 
     async def watch(self, scope: trio.CancelScope, *, silence_s: float, answer_s: float) -> None:
         """Ask a venue that is silent for `silence_s`; give up `scope` when nothing comes for `answer_s` more."""
@@ -137,7 +158,7 @@ class _Session:
                 continue
             self.answered = answered = trio.Event()
             self.outbound.append(self.feed.probe())
-            self.wake.set()
+            self.waker.wake()
             with trio.move_on_after(answer_s):
                 await answered.wait()
             if not answered.is_set():
@@ -156,25 +177,35 @@ async def run_feed(
     send_interval_s: float = 0.0,
     delays: Iterator[float] | None = None,
     counters: Sequence[FeedCounters],
+    waker: Waker | None = None,
 ) -> None:
     """Run `feed` over connections to `endpoints.stream_url` until cancelled, reconnecting whenever one is lost.
 
-    A message is stamped once, by the clock `endpoints.receipts` gives for the connection's local port. Returns only
-    when the venue closed cleanly and `endpoints.ends_on_clean_close`. `delays` replaces the waits between attempts.
-    `counters` are those of the feed's symbols: each counts the reconnects.
+    A message is stamped once: with the time at which its last bytes were read, or by the clock `endpoints.receipts`
+    gives for the connection's local port when that is not the wall clock. Returns only when the venue closed cleanly
+    and `endpoints.ends_on_clean_close`. `delays` replaces the waits between attempts. `counters` are those of the
+    feed's symbols, read anew each time: each counts the reconnects. `waker` is for whoever fills the feed's outbox
+    from outside.
 
     Raises:
-        PermanentError: the feed or the venue's handshake said that it will never work.
+        PermanentError: the feed or the venue's handshake said that it will never work, or the address is none.
         ExceptionGroup: a programming error in the feed.
     """
-    if not endpoints.stream_url.startswith(("ws://", "wss://")):
-        raise ConfigurationError("bad stream address", ascii(endpoints.stream_url)[:80], hint="use ws:// or wss://")
+    address = parse_address(endpoints.stream_url)
+    waker = waker or Waker()
     waits = delays if delays is not None else backoff_delays()
     _enter(connection, ConnectionStatus.CONNECTING)
     while True:
         began_s = trio.current_time()
         loss = await _connect_once(
-            feed, endpoints, connection, silence_s=silence_s, answer_s=answer_s, send_interval_s=send_interval_s
+            feed,
+            address,
+            endpoints,
+            connection,
+            silence_s=silence_s,
+            answer_s=answer_s,
+            send_interval_s=send_interval_s,
+            waker=waker,
         )
         if loss.permanent is not None:
             _enter(connection, ConnectionStatus.ERROR, loss.reason)
@@ -193,31 +224,40 @@ async def run_feed(
 
 async def _connect_once(
     feed: Feed,
+    address: Address,
     endpoints: Endpoints,
     connection: ConnectionState,
     *,
     silence_s: float,
     answer_s: float,
     send_interval_s: float,
+    waker: Waker,
 ) -> _Loss:
     session: _Session | None = None
     loss: _Loss | None = None
-    stream: _Stream | None = None
+    stream: trio.abc.Stream | None = None
     connecting = trio.CancelScope(deadline=trio.current_time() + CONNECT_S)
     try:
         async with trio.open_nursery() as nursery:
             with connecting:
-                stream, local_port = await _open_stream(endpoints.stream_url)
-                socket = await _open_websocket(nursery, stream, endpoints.stream_url)
+                stream, transport = await open_stream(address)
+                socket = await _open_websocket(nursery, stream, address)
                 feed.outbox.clear()
-                session = _Session(feed=feed, state=connection, socket=socket, outbound=feed.opened())
+                session = _Session(
+                    feed=feed,
+                    state=connection,
+                    socket=socket,
+                    transport=transport,
+                    outbound=feed.opened(),
+                    waker=waker,
+                )
             if session is not None:
                 _enter(connection, ConnectionStatus.CONNECTED)
                 nursery.start_soon(session.send, send_interval_s)
                 with trio.CancelScope() as scope:
                     nursery.start_soon(partial(session.watch, scope, silence_s=silence_s, answer_s=answer_s))
                     try:
-                        await session.receive(endpoints.receipts(local_port))
+                        await session.receive(endpoints.receipts(transport.local_port))
                     except _EXPECTED as error:
                         loss = _classify(error)
                 with trio.move_on_after(LEAVE_S):
@@ -236,32 +276,12 @@ async def _connect_once(
     return attrs.evolve(loss, opened=session is not None)
 
 
-async def _open_stream(url: str) -> tuple[_Stream, int]:
-    """The stream to the host of `url`, encrypted for wss, and its local port."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    secure = parts.scheme == "wss"
-    transport = await trio.open_tcp_stream(parts.hostname, parts.port or (443 if secure else 80))
-    local_port = int(transport.socket.getsockname()[1])
-    if not secure:
-        return transport, local_port
-    context = ssl.create_default_context()
-    stream = trio.SSLStream(transport, context, server_hostname=parts.hostname, https_compatible=True)
-    try:
-        await stream.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return stream, local_port
-
-
-async def _open_websocket(nursery: trio.Nursery, stream: _Stream, url: str) -> WebSocketConnection:
-    parts = urlsplit(url)
+async def _open_websocket(nursery: trio.Nursery, stream: trio.abc.Stream, address: Address) -> WebSocketConnection:
     return await wrap_client_stream(
         nursery,
-        stream,
-        parts.netloc.rpartition("@")[2],
-        f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/",
+        stream,  # type: ignore[arg-type]  # any stream will do, as for the library's server
+        address.authority,
+        address.target,
         message_queue_size=MESSAGE_QUEUE_SIZE,
         max_message_size=MAX_MESSAGE_BYTES,
         receive_buffer_size=RECEIVE_BYTES,
@@ -301,12 +321,12 @@ def _classify(error: Exception) -> _Loss:
         case ConnectionClosed():
             if error.reason is None:
                 return _Loss(reason="cut after a frame that breaks the protocol")
-            said = f": {_printable(error.reason.reason)}" if error.reason.reason else ""
+            said = f": {printable(error.reason.reason)}" if error.reason.reason else ""
             return _Loss(reason=f"closed with code {error.reason.code}{said}", clean=error.reason.code == 1000)
         case _ if error.__cause__ is not None:
-            return _Loss(reason=_printable(str(error.__cause__)) or type(error.__cause__).__name__)
+            return _Loss(reason=printable(str(error.__cause__)) or type(error.__cause__).__name__)
         case _:
-            return _Loss(reason=_printable(str(error)) or type(error).__name__)
+            return _Loss(reason=printable(str(error)) or type(error).__name__)
 
 
 def _rejected(error: ConnectionRejected) -> _Loss:
@@ -332,8 +352,3 @@ def _count_reconnect(connection: ConnectionState, counters: Sequence[FeedCounter
     connection.reconnects += 1
     for each in counters:
         each.reconnects += 1
-
-
-def _printable(text: str) -> str:
-    # What a venue says reaches the screen: no control characters, no end of the line, no length of its choosing.
-    return ascii(text)[1:-1][:120]

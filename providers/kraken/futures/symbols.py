@@ -13,6 +13,7 @@ import re
 import msgspec
 
 from core.errors import PermanentError, ResourceExhaustedError, TransientError
+from core.flow.printable import printable
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, QUANTITY_SCALE, parse_price
 from core.model.instruments import Instrument, Product
 from core.model.symbology import canonical_asset
@@ -58,7 +59,7 @@ def parse_instruments(body: bytes, *, venue: str = VENUE) -> list[Instrument]:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise TransientError("catalogue not understood", venue, hint=_printable(str(error))) from None
+        raise TransientError("catalogue not understood", venue, hint=printable(str(error))) from None
     if answer.result != "success":
         raise _venue_error(answer.error, venue=venue)
     found = (_read_listed(raw, venue=venue) for raw in answer.instruments)
@@ -66,7 +67,7 @@ def parse_instruments(body: bytes, *, venue: str = VENUE) -> list[Instrument]:
 
 
 def _venue_error(text: str, *, venue: str) -> ResourceExhaustedError | TransientError:
-    operation, said = f"catalogue of {venue}", _printable(text) or "not understood"
+    operation, said = f"catalogue of {venue}", printable(text) or "not understood"
     if text == "apiLimitExceeded":
         return ResourceExhaustedError(operation, said, retry_after_s=10.0)
     return TransientError(operation, said)
@@ -81,7 +82,7 @@ def _read_listed(raw: msgspec.Raw, *, venue: str) -> Instrument | None:
             return None
         return _instrument(listed, venue=venue)
     except (PermanentError, ValueError, RecursionError) as error:
-        _log.warning("%s left out: %s: %s", venue, _printable(name), _printable(str(error)))
+        _log.warning("%s left out: %s: %s", venue, printable(name), printable(str(error)))
         return None
 
 
@@ -140,7 +141,3 @@ def _quantity_step(precision: int | None) -> tuple[int, int]:
     if places < _COARSEST_PRECISION:
         raise ValueError(f"no quantity precision: {places}")
     return max(places, 0), QUANTITY_SCALE // 10**places if places >= 0 else QUANTITY_SCALE * 10**-places
-
-
-def _printable(text: str) -> str:
-    return ascii(text)[1:-1][:120]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.clock import NS_PER_S
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.flow.printable import printable
 
 _THROTTLED = "EService:Throttled"
 _LOCKOUT_S = 15 * 60.0
@@ -18,11 +19,6 @@ _EXHAUSTED = {
 }
 _TEMPORARY = ("EService:", "EGeneral:Internal error")
 _HARMLESS = ("Already subscribed", "Subscription not found")
-
-
-def printable(text: str) -> str:
-    """What the venue wrote, fit for a screen: one line of ASCII, at most 120 characters."""
-    return ascii(text)[1:-1][:120]
 
 
 def is_harmless(text: str) -> bool:

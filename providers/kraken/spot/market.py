@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.clock import NS_PER_S
+from core.flow.printable import printable
 from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_SNAPSHOT, F_TOB, Schema
 from providers.base import BookState, ConnectionState, FeedCounters, Sink
-from providers.kraken.spot.errors import printable
 from providers.kraken.spot.normalise import (
     Quote,
     apply_levels,
@@ -22,15 +21,20 @@ from providers.kraken.spot.normalise import (
 from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
 from providers.venue.book import Book
 from providers.venue.packing import pack_mbp10, pack_withheld_book
+from providers.venue.skew import MAX_SKEW_NS, skew_problem
 
 DEPTH = 10
-MAX_SKEW_NS = 300 * NS_PER_S
 
 
 class Market:
-    """The state of one symbol, kept over reconnects. `refused` holds the channels the venue will not give."""
+    """The state of one symbol, kept over reconnects. `refused` holds the channels the venue will not give.
 
-    def __init__(self, counters: FeedCounters, sink: Sink, connection: ConnectionState) -> None:
+    A symbol that was streamed before brings its `tape`: what was missed meanwhile is no gap.
+    """
+
+    def __init__(
+        self, counters: FeedCounters, sink: Sink, connection: ConnectionState, *, tape: Tape | None = None
+    ) -> None:
         self.counters = counters
         self.instrument = counters.instrument
         self.refused: set[str] = set()
@@ -38,10 +42,11 @@ class Market:
         self._trades = sink.channel(self.instrument, Schema.TRADES)
         self._quotes = sink.channel(self.instrument, Schema.QUOTES)
         self._books = sink.channel(self.instrument, Schema.BOOK)
-        self._tape = Tape()
+        self._tape = tape or Tape()
         self._quote: Quote | None = None
         self._book = Book()
-        self._book_breaks = 0
+        self._book_breaks = counters.gaps - self._tape.gaps
+        self._returning = tape is not None
         self._clock_problem = ""
         self._book_problem = ""
         self._refusal = ""
@@ -56,6 +61,14 @@ class Market:
         """The connection is lost: what the book says may no longer be so."""
         if self.counters.book_state is not BookState.NONE:
             self._withhold(self.counters.last_recv_ns)
+
+    def left(self) -> Tape:
+        """Nobody wants the symbol any more: take its book back. Returns the tape, for the day it is wanted again."""
+        self._withhold(self.counters.last_recv_ns)
+        self.counters.book_state = BookState.NONE
+        self.counters.problem = ""
+        self._tape.restart()
+        return self._tape
 
     def expect_snapshot(self) -> None:
         """The book was asked for: updates before its snapshot are not for it."""
@@ -73,6 +86,10 @@ class Market:
     def granted(self, channel: str) -> None:
         """The venue gives `channel`."""
         self.refused.discard(channel)
+        if channel == "trade" and self._returning:
+            # Trades that the last subscription still sent are not next to those of this one.
+            self._tape.restart()
+            self._returning = False
         if not self.refused and self._refusal:
             self._clear_problem(self._refusal)
             self._refusal = ""
@@ -210,9 +227,7 @@ class Market:
                 self._clock_problem = ""
             return
         self.counters.skewed += 1
-        side = "behind" if delay_ns > 0 else "ahead of"
-        self._clock_problem = f"the venue's clock is {abs(delay_ns) // NS_PER_S} s {side} this machine"
-        self.counters.problem = self._clock_problem
+        self._clock_problem = self.counters.problem = skew_problem(delay_ns)
 
     def _clear_problem(self, problem: str) -> None:
         # Only the problem that is over is taken back, never another that came after it.

@@ -11,11 +11,11 @@ from trio import TaskStatus
 from core.clock import wall_ns
 from core.model.instruments import Instrument
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, Endpoints, FeedCounters, Sink
+from providers.base import ConnectionState, Endpoints, FeedCounters, Sink, not_streaming
 from providers.kraken.spot.feed import SpotFeed
 from providers.kraken.spot.symbols import parse_asset_pairs
 from providers.venue.http_client import get_json
-from providers.venue.ws_client import run_feed
+from providers.venue.ws_client import Waker, run_feed
 
 LIVE: Final = Endpoints(stream_url="wss://ws.kraken.com/v2", rest_url="https://api.kraken.com")
 
@@ -33,6 +33,8 @@ class KrakenSpot:
         self.venue = venue
         self.connection = ConnectionState(venue)
         self._endpoints = endpoints
+        self._feed: SpotFeed | None = None
+        self._waker = Waker()
 
     async def catalogue(self) -> SymbolMap:
         """Every pair the venue lists that we can hold exactly. Raises `ConsoleError`."""
@@ -53,17 +55,37 @@ class KrakenSpot:
     ) -> None:
         """Stream trades, quotes and ten-level books of `instruments` into `sink` until cancelled.
 
-        Reports the counters once it begins. Returns only when the stream ended for good, and raises
-        `PermanentError` when the venue refuses every symbol.
+        Reports the counters once it begins; see `Provider.stream`. Returns only when the stream ended for good, and
+        raises `PermanentError` when the venue refuses every symbol.
         """
-        feed = SpotFeed(instruments, sink, self.connection)
+        self._feed = feed = SpotFeed(instruments, sink, self.connection)
         task_status.started(feed.counters)
-        await run_feed(
-            feed,
-            self._endpoints,
-            self.connection,
-            silence_s=SILENCE_S,
-            answer_s=ANSWER_S,
-            send_interval_s=SEND_INTERVAL_S,
-            counters=feed.counters,
-        )
+        try:
+            await run_feed(
+                feed,
+                self._endpoints,
+                self.connection,
+                silence_s=SILENCE_S,
+                answer_s=ANSWER_S,
+                send_interval_s=SEND_INTERVAL_S,
+                counters=feed.active,
+                waker=self._waker,
+            )
+        finally:
+            self._feed = None
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too; see `Provider.subscribe`."""
+        counters = self._running().subscribe(instrument)
+        self._waker.wake()
+        return counters
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        self._running().unsubscribe(symbol)
+        self._waker.wake()
+
+    def _running(self) -> SpotFeed:
+        if self._feed is None:
+            raise not_streaming(self.venue)
+        return self._feed

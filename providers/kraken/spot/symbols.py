@@ -12,10 +12,11 @@ import re
 import msgspec
 
 from core.errors import PermanentError, TransientError
+from core.flow.printable import printable
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, FixedPointError, parse_price
 from core.model.instruments import Instrument, Product
 from core.model.symbology import canonical_asset
-from providers.kraken.spot.errors import printable, venue_error
+from providers.kraken.spot.errors import venue_error
 
 _DARK_SUFFIX = ".d"
 _CURRENCY = "currency"

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.model.instruments import Instrument, Product
 from core.model.records import MBP10_LEVELS, Records, Schema
-from providers.base import ConnectionState, FeedCounters
+from providers.base import ConnectionState
 from providers.binance.depth import DepthBook
 from providers.binance.feed import BinanceFeed
 
@@ -63,11 +63,9 @@ class Bench:
         listed = list(instruments) or [instrument()]
         self.sink = KeepingSink()
         self.connection = ConnectionState("BINANCE")
-        self.counters = [FeedCounters(each) for each in listed]
         self.asked: list[DepthBook] = []
-        self.feed = BinanceFeed(
-            listed, self.sink, connection=self.connection, counters=self.counters, request_snapshot=self.asked.append
-        )
+        self.feed = BinanceFeed(listed, self.sink, connection=self.connection, request_snapshot=self.asked.append)
+        self.counters = self.feed.counters
         self.greeting = self.feed.opened()
 
     def kept(self, schema: Schema, venue_symbol: str = "BTCUSDT") -> Kept:

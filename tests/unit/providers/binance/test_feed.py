@@ -288,6 +288,19 @@ def test_a_refused_subscription_stops_only_its_symbols(shape: str) -> None:
     assert "badusdt" not in "".join(bench.feed.opened())
 
 
+def test_a_flood_of_refusals_is_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Refusals of what nobody asked are logged the first, second, fourth ... time; one of a symbol always once."""
+    bench = Bench(instrument(), instrument("ETHUSDT", "ETHUSD"))
+    with caplog.at_level(logging.WARNING, "ringside.binance"):
+        for _ in range(100):
+            bench.say({"code": 2, "msg": "Invalid request", "id": 999})
+        bench.say({"code": 2, "msg": "Invalid request", "id": json.loads(bench.greeting[0])["id"]})
+        for text in list(bench.feed.outbox)[:1]:
+            bench.say({"code": 2, "msg": "bad name", "id": json.loads(text)["id"]})
+    assert len(caplog.records) == 7 + 1
+    assert "bad name" in caplog.records[-1].getMessage()
+
+
 def test_when_every_symbol_is_refused_the_stream_is_over() -> None:
     """A refusal without a number is the only open question's; with no symbol left it is permanent."""
     bench = Bench()

@@ -14,7 +14,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
-from core.errors import NotFoundError, PermanentError
+from core.errors import ConfigurationError, NotFoundError, PermanentError
 from core.model.records import F_LAST, F_MAYBE_BAD_BOOK, F_SNAPSHOT, Schema
 from providers.base import BookState, ConnectionStatus, Endpoints, FeedCounters
 from providers.binance import provider as binance
@@ -283,3 +283,10 @@ async def test_more_symbols_than_a_connection_carries_are_refused() -> None:
     many = [instrument(f"S{number}USDT", f"S{number}USD") for number in range(342)]
     with pytest.raises(PermanentError, match="too many symbols"):
         await BinanceSpot().stream(many, KeepingSink())
+
+
+@pytest.mark.parametrize("url", ["", "ws://[::1/", "ws://h:99999/", "wss:///v2"])
+def test_a_bad_address_is_configuration(url: str) -> None:
+    """A stream address that is none is said at once, as an error that the operator can read."""
+    with pytest.raises(ConfigurationError, match="bad stream address"):
+        BinanceSpot(Endpoints(stream_url=url, rest_url=""))

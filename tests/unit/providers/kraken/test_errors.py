@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import NS_PER_S
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
-from providers.kraken.spot.errors import is_harmless, printable, venue_error
+from providers.kraken.spot.errors import is_harmless, venue_error
 
 NOW_NS = 1_700_000_000 * NS_PER_S
 
@@ -56,9 +56,3 @@ def test_harmless_texts() -> None:
     """Some refusals only say that things stand as asked."""
     assert is_harmless("Already subscribed")
     assert not is_harmless("Currency pair not supported")
-
-
-def test_what_the_venue_writes_is_fit_for_a_screen() -> None:
-    """No control characters, one line, bounded."""
-    assert printable("a\x1b[2J\nb") == "a\\x1b[2J\\nb"
-    assert len(printable("x" * 9999)) == 120

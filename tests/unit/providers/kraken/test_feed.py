@@ -168,6 +168,18 @@ def test_what_is_no_frame_is_counted_and_survived(caplog: pytest.LogCaptureFixtu
     assert "\x1b" not in caplog.text
 
 
+def test_refusals_and_notices_are_not_a_line_a_frame(caplog: pytest.LogCaptureFixture) -> None:
+    """Of each kind the first, second, fourth ... is logged; a symbol's own refusal is a kind of its own."""
+    rig = Rig(instrument(), ETH)
+    status = {"channel": "status", "type": "update", "data": [{"system": "maintenance"}]}
+    with caplog.at_level(logging.INFO, "ringside.kraken"):
+        rig.handle(*[refusal("SOL/USD", "Nope")] * 100)
+        rig.handle(refusal("BTC/USD", "Nope", req_id=1))
+        assert len(caplog.records) == 8
+        rig.handle(*[status] * 100, *[refusal("BTC/USD", "Already subscribed")] * 100)
+    assert len(caplog.records) == 8 + 7 + 7
+
+
 def test_a_symbol_nobody_asked_for_is_malformed() -> None:
     """Data of other symbols goes nowhere."""
     rig = Rig()

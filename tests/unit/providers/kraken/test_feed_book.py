@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,14 @@ def test_a_wrong_checksum_withholds_the_book_at_once(captures: Path) -> None:
     assert (counters.book_state, counters.problem, len(rig.sink.books())) == (BookState.LIVE, "", 4)
     rig.handle(trades(trade_item(5)))
     assert counters.gaps == 1
+
+
+def test_a_book_that_keeps_breaking_is_not_a_line_a_frame(captures: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A venue that sends wrong snapshots for ever is logged the first, second, fourth ... time."""
+    rig = Rig()
+    with caplog.at_level(logging.WARNING, "ringside.kraken"):
+        rig.handle(*[_spoilt(_lines(captures)[0])] * 100)
+    assert (rig.counters.checksum_bad, len(caplog.records)) == (100, 7)
 
 
 def test_trades_and_quotes_go_on_while_the_book_is_withheld(captures: Path) -> None:

@@ -153,8 +153,19 @@ async def test_nobody_there_is_transient() -> None:
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize("url", ["ftp://example.test", "nonsense", "http://\x00"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.test", "nonsense", "http://\x00", "http://h:99999", "http://[::1", "http://a..b", "https:///x"],
+)
 async def test_an_address_that_is_none_is_configuration(url: str) -> None:
     """What is no HTTP address is the operator's to mend."""
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="bad REST address"):
         await ask(url)
+
+
+@pytest.mark.trio
+async def test_a_bad_proxy_is_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says of a proxy is the operator's to mend, too."""
+    monkeypatch.setenv("HTTP_PROXY", "nonsense://proxy")
+    with pytest.raises(ConfigurationError, match="proxy"):
+        await ask("http://example.test")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.model.fixedpoint import MAX_QUANTITY_E8, join_quantity, quantities_e8
+from core.model.fixedpoint import (
+    MAX_QUANTITY_E8,
+    FixedPointError,
+    join_quantity,
+    quantities_e8,
+    split_quantity,
+)
 from core.model.instruments import Instrument, Product
 from core.model.records import (
     BUY,
@@ -131,3 +137,22 @@ def test_a_withheld_book_is_empty_and_marked() -> None:
     record = np.frombuffer(packed, MBP10)[0]
     assert (record["flags"], record["action"]) == (F_LAST | F_MAYBE_BAD_BOOK, b"R")
     assert _levels(packed) == [(UNDEF_PRICE, UNDEF_PRICE, 0, 0, 0, 0)] * 10
+
+
+@pytest.mark.parametrize("quantity_e8", [0, 1, 2**32 - 1, 2**32, 7_419_819_125_726, MAX_QUANTITY_E8])
+def test_levels_are_split_as_everything_else(quantity_e8: int) -> None:
+    """The words of a level are those that `split_quantity` gives, though a book splits them in its own way."""
+    book = Book()
+    book.apply(BUY, 1000, quantity_e8)
+    book.apply(SELL, 1001, 2**32)
+    _bid_e9, _ask_e9, bid_low, ask_low, bid_high, ask_high = _levels(
+        pack_mbp10(_INSTRUMENT, book, sequence=0, ts_event_ns=11, ts_recv_ns=22)
+    )[0]
+    assert (bid_low, bid_high) == split_quantity(quantity_e8)
+    assert (ask_low, ask_high) == split_quantity(2**32)
+
+
+def test_a_quantity_that_does_not_fit_is_no_record() -> None:
+    """Nothing is cut to 64 bits in silence."""
+    with pytest.raises(FixedPointError):
+        _trade(-1)
