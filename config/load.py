@@ -122,9 +122,12 @@ def _structure(tree: dict[str, Any]) -> Settings:
         raise SettingsError([problem.replace(" @ .", " at ") for problem in problems]) from error
 
 
+_KINDS = {bool: "true or false", str: "text in quotes", int: "a whole number"}
+
+
 def _strict(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise TypeError(f"must be a {kind.__name__}, not {value!r}")
+        raise TypeError(f"must be {_KINDS[kind]}, not {value!r}")
     return value
 
 

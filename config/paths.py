@@ -23,9 +23,9 @@ class Paths:
         return self.configuration / "config.toml"
 
 
-def find_paths(home: str | None = None) -> Paths:
-    """The directories in force; `home` stands in for `RINGSIDE_HOME`."""
-    chosen = home or os.environ.get("RINGSIDE_HOME")
+def find_paths() -> Paths:
+    """The directories in force."""
+    chosen = os.environ.get("RINGSIDE_HOME")
     if chosen:
         root = Path(chosen).expanduser().absolute()
         return Paths(root / "data", root / "state", root / "config", root / "logs")

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import attrs
 
+MAX_CAPACITY = 1 << 24
+MAX_NUMBER = 1000.0
+
 
 def _power_of_two(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if value < 64 or value & (value - 1):
-        raise ValueError(f"{attribute.name} must be a power of two, at least 64")
+    if not 64 <= value <= MAX_CAPACITY or value & (value - 1):
+        raise ValueError(f"{attribute.name} must be a power of two from 64 to {MAX_CAPACITY}")
 
 
 def _positive(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if value <= 0:
-        raise ValueError(f"{attribute.name} must be above 0")
+    if not 0 < value <= MAX_NUMBER:  # also refuses what is not a number, which TOML can write
+        raise ValueError(f"{attribute.name} must be above 0 and at most {MAX_NUMBER:g}")
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from core.errors import ConsoleError
 
-COMMANDS = ("serve", "demo", "attach", "db", "config")
+COMMANDS = ("serve", "demo", "attach", "live", "instances", "control", "db", "config")
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""
 SCREEN_COMMANDS = frozenset({"serve", "demo", "attach"})
 
@@ -72,8 +72,8 @@ def _version() -> str:
 
 
 def _with_default_command(argv: list[str]) -> list[str]:
-    # Bare `ringside` opens the console on what the settings name.
-    return argv or ["serve"]
+    # Bare `ringside` opens the console on what the settings name. Without a terminal it must not start to stream.
+    return argv or (["serve"] if sys.stdout.isatty() else ["attach"])
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
@@ -82,10 +82,6 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from console.fullscreen import open_console
 
         return open_console(arguments)
-    if arguments.command == "attach":
-        from core.errors import UsageError
-
-        raise UsageError("no terminal", "attach needs one", hint="over SSH use ssh -t")
     return int(module.run(arguments))
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,11 +15,12 @@ import trio
 from core.errors import ConsoleError
 from ringbuf import control
 
-Operation = Callable[[dict[str, Any]], dict[str, Any]]
-"""Answers one request; raises `ConsoleError` to refuse it. Runs on the event loop and must not wait."""
+Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Answers one request; raises `ConsoleError` to refuse it."""
 
 MAX_REQUEST_BYTES: Final = 1 << 16
 MAX_CONNECTIONS: Final = 64
+MAX_ID: Final = 64
 IDLE_S: Final = 3600.0
 
 logger = logging.getLogger("ringside.control")
@@ -67,7 +68,7 @@ async def _converse(
 ) -> None:
     with connection:
         try:
-            if _peer_uid(connection) != os.getuid():
+            if control.peer_uid(connection) != os.getuid():
                 return
             if limit.available_tokens < 1:
                 await _send(connection, _failure(None, "refused", "too many control connections"))
@@ -87,13 +88,13 @@ async def _answer_lines(connection: trio.socket.SocketType, operations: Mapping[
             return
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            await _send(connection, answer(line, operations))
+            await _send(connection, await answer(line, operations))
         if len(pending) > MAX_REQUEST_BYTES:
             await _send(connection, _failure(None, "usage", "request too long"))
             return
 
 
-def answer(line: bytes, operations: Mapping[str, Operation]) -> dict[str, Any]:
+async def answer(line: bytes, operations: Mapping[str, Operation]) -> dict[str, Any]:
     """The answer to one request line, whatever it holds."""
     try:
         request = json.loads(line) if len(line) <= MAX_REQUEST_BYTES else None
@@ -102,13 +103,15 @@ def answer(line: bytes, operations: Mapping[str, Operation]) -> dict[str, Any]:
     if not isinstance(request, dict):
         return _failure(None, "usage", "not a JSON object")
     number = request.get("id")
+    if not isinstance(number, int | str) or (isinstance(number, str) and len(number) > MAX_ID):
+        number = None
     if request.get("v") != control.VERSION:
         return _failure(number, "usage", f"this engine speaks version {control.VERSION}")
     operation = operations.get(str(request.get("op")))
     if operation is None:
         return _failure(number, "usage", "no such operation", hint="there are " + ", ".join(sorted(operations)))
     try:
-        return {"v": control.VERSION, "id": number, "ok": True, "result": operation(request)}
+        return {"v": control.VERSION, "id": number, "ok": True, "result": await operation(request)}
     except ConsoleError as error:
         return _failure(number, error.category, f"{error.operation}: {error.subject}", hint=error.hint)
 
@@ -122,11 +125,3 @@ async def _send(connection: trio.socket.SocketType, message: dict[str, Any]) -> 
     rest = memoryview(control.encode(message))
     while rest:
         rest = rest[await connection.send(rest) :]
-
-
-def _peer_uid(connection: trio.socket.SocketType) -> int:
-    import struct
-
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    uid: int = struct.unpack("3i", raw)[1]
-    return uid

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 from console.plan import FeedPlan
+from console.restarts import RestartBudget
+from console.status import COUNTS, HostReport, connection_row, feed_row, latency_row
 from console.wiring import make_provider
 from core.clock import wall_ns
-from core.errors import ConfigurationError, ConsoleError, NotFoundError, PermanentError, single_error
+from core.errors import ConfigurationError, ConsoleError, NotFoundError, TransientError, single_error
+from core.flow.publish import RingPublisher
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Sink
+from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Provider
 
 if TYPE_CHECKING:
     from providers.simulated.venue import RunningVenue
 
-RESTART_DELAYS_S = (0.5, 2.0, 8.0, 30.0, 60.0)
-"""The budget: one restart for each, then the feed is given up and shown as such."""
+_NUMBERING = trio.CapacityLimiter(1)
 
 logger = logging.getLogger("ringside.engine")
 
@@ -33,7 +35,7 @@ class FeedHost:
     """
 
     def __init__(
-        self, plan: FeedPlan, *, sink: Sink, registry: InstrumentRegistry, ready: Callable[[], bool]
+        self, plan: FeedPlan, *, publisher: RingPublisher, registry: InstrumentRegistry, ready: Callable[[], bool]
     ) -> None:
         self.plan = plan
         self.venue = plan.provider.upper()
@@ -41,7 +43,10 @@ class FeedHost:
         self.ended = ""
         self.restarts = 0
         self.error: ConsoleError | None = None
-        self._sink = sink
+        self._publisher = publisher
+        self._provider: Provider | None = None
+        self._wanted: Sequence[str] | None = None
+        self._catalogue: SymbolMap | None = None
         self._registry = registry
         self._ready = ready
         self._runs: list[Sequence[FeedCounters]] = []
@@ -55,37 +60,101 @@ class FeedHost:
                 merged[symbol] = _sum(merged[symbol], counters) if symbol in merged else counters
         return list(merged.values())
 
+    def report(self) -> HostReport:
+        """What the status shows of this feed. Its rings are the publisher's, its log the engine's."""
+        streamed = self.streamed_symbols()
+        return {
+            "connections": [connection_row(self.connection, venue=self.venue, restarts=self.restarts)],
+            "latency": [latency_row(self.connection)],
+            "feeds": [
+                feed_row(counters) | {"streaming": counters.instrument.symbol in streamed}
+                for counters in self.counters()
+            ],
+            "rings": [],
+            "log": [],
+        }
+
+    def instruments(self) -> dict[str, Instrument]:
+        """The instruments that are streamed, by symbol."""
+        return {counters.instrument.symbol: counters.instrument for counters in self.counters()}
+
+    def streamed_symbols(self) -> list[str]:
+        """The symbols that have rings now; those unsubscribed keep their counts and have none."""
+        return list(
+            dict.fromkeys(
+                ring.instrument.symbol for ring in self._publisher.rings() if ring.instrument.venue == self.venue
+            )
+        )
+
+    def serves(self, venue: str) -> bool:
+        """Whether this feed's venue goes by that name; every one does by the empty name."""
+        return venue in {"", self.venue, self.plan.provider.upper()}
+
+    async def subscribe(self, symbol: str) -> dict[str, Any]:
+        """Stream one more symbol, or give one that is streamed already its public rings.
+
+        Raises:
+            ConsoleError: there is no such symbol, the feed is down, or the rings are taken.
+        """
+        provider, catalogue = self._running()
+        instrument = catalogue.resolve(symbol)
+        created = not self._publisher.of_symbol(instrument.symbol, self.venue)
+        if created:
+            (numbered,) = await self._number([instrument])
+            provider.subscribe(numbered)
+            self._wanted = [*self.streamed_symbols(), instrument.symbol]
+        rings = self._publisher.make_public(instrument.symbol, self.venue)
+        return {
+            "symbol": instrument.symbol,
+            "venue": self.venue,
+            "created": created,
+            "rings": [ring.path.name for ring in rings if ring.path is not None],
+        }
+
+    async def unsubscribe(self, symbol: str) -> dict[str, Any]:
+        """Stop streaming a symbol and remove its rings. Raises `ConsoleError`."""
+        provider, catalogue = self._running()
+        instrument = catalogue.resolve(symbol)
+        if not self._publisher.of_symbol(instrument.symbol, self.venue):
+            raise NotFoundError("not streamed", f"{instrument.symbol} on {self.venue}")
+        provider.unsubscribe(instrument.symbol)
+        self._publisher.remove(instrument.symbol, self.venue)
+        self._wanted = self.streamed_symbols()
+        return {"symbol": instrument.symbol, "venue": self.venue}
+
+    def _running(self) -> tuple[Provider, SymbolMap]:
+        if self._provider is None or self._catalogue is None or self.ended:
+            raise TransientError("the feed is not running", self.venue, hint="try again when it is connected")
+        return self._provider, self._catalogue
+
     async def run(self) -> None:
         """Stream until cancelled or until the stream ends for good.
 
-        Transient failures are restarted under the budget. Raises the `PermanentError` of a feed that never came
-        up; one that fails later is logged, kept in `error`, and ends only itself.
+        Transient failures are restarted under the budget; what cannot be mended is logged, kept in `error`, and ends
+        this feed alone.
         """
-        for delay_s in (*RESTART_DELAYS_S, None):
+        budget = RestartBudget()
+        while True:
+            budget.begin()
             try:
                 with single_error():
                     await self._run_once()
             except ConsoleError as error:
-                if isinstance(error, PermanentError) or delay_s is None:
-                    self._give_up(error)
+                delay_s = budget.delay_s(error)
+                if delay_s is None:
+                    self.error, self.ended = error, str(error)
+                    self._set_status(ConnectionStatus.ERROR, str(error))
+                    logger.error("%s is given up: %s", self.venue, error)
                     return
                 self.restarts += 1
-                self.connection.status, self.connection.reason = ConnectionStatus.RECONNECTING, str(error)
+                self._set_status(ConnectionStatus.RECONNECTING, str(error))
                 logger.warning("%s failed and is restarted in %.1f s: %s", self.venue, delay_s, error)
+                await trio.sleep(delay_s)
             else:
                 self.ended = "end of recording" if self.plan.recordings else "ended by the venue"
                 self._set_status(ConnectionStatus.DISCONNECTED, self.ended)
                 logger.info("%s: %s", self.venue, self.ended)
                 return
-            await trio.sleep(delay_s or 0)
-
-    def _give_up(self, error: ConsoleError) -> None:
-        self.error = error
-        self.ended = str(error)
-        self._set_status(ConnectionStatus.ERROR, str(error))
-        logger.error("%s is given up: %s", self.venue, error)
-        if not self._runs:
-            raise error
 
     def _set_status(self, status: ConnectionStatus, reason: str) -> None:
         self.connection.status, self.connection.reason, self.connection.since_ns = status, reason, wall_ns()
@@ -94,11 +163,21 @@ class FeedHost:
         async with trio.open_nursery() as nursery:
             endpoints, offered = await self._endpoints(nursery)
             provider = make_provider(self.plan, endpoints)
-            self.venue, self.connection = provider.venue, provider.connection
-            instruments = self._choose(await provider.catalogue(), offered)
+            self.venue = provider.venue
+            self._take_over(provider.connection)
+            catalogue = await provider.catalogue()
+            instruments = await self._number(self._choose(catalogue, offered))
             async with trio.open_nursery() as streams:
-                self._runs.append(await streams.start(provider.stream, instruments, self._sink))
+                self._runs.append(await streams.start(provider.stream, instruments, self._publisher))
+                self._provider, self._catalogue = provider, catalogue
             nursery.cancel_scope.cancel()
+
+    def _take_over(self, fresh: ConnectionState) -> None:
+        # A restarted provider counts from nothing; the operator's counts go on.
+        before, self.connection = self.connection, fresh
+        for name in ("messages", "malformed", "reconnects"):
+            setattr(fresh, name, getattr(fresh, name) + getattr(before, name))
+        fresh.publish_delay, fresh.venue_delay = before.publish_delay, before.venue_delay
 
     async def _endpoints(self, nursery: trio.Nursery) -> tuple[Endpoints | None, tuple[str, ...]]:
         # Returns where the venue is (None: its own address) and, when we run it ourselves, what it offers.
@@ -133,14 +212,24 @@ class FeedHost:
         return venue
 
     def _choose(self, catalogue: SymbolMap, offered: tuple[str, ...]) -> list[Instrument]:
-        wanted = self.plan.symbols or offered
-        if not wanted:
+        # After a restart what counts is what was streamed last, not what the plan began with.
+        wanted = (self.plan.symbols or offered) if self._wanted is None else self._wanted
+        if not wanted and self._wanted is None:
             raise NotFoundError("nothing to stream", f"no symbols for {self.venue}", hint="name some with --symbols")
         chosen = {instrument.symbol: instrument for instrument in map(catalogue.resolve, wanted)}
-        return [
-            attrs.evolve(found, instrument_id=self._registry.get_or_create(found.symbol, found.venue))
-            for found in chosen.values()
-        ]
+        return list(chosen.values())
+
+    async def _number(self, instruments: list[Instrument]) -> list[Instrument]:
+        # Numbers are persisted: a disk is waited for in a thread, and by one feed at a time.
+        def number() -> list[Instrument]:
+            return [
+                attrs.evolve(
+                    found, instrument_id=self._registry.get_or_create(venue=found.venue, symbol=found.symbol)
+                )
+                for found in instruments
+            ]
+
+        return await trio.to_thread.run_sync(number, limiter=_NUMBERING, abandon_on_cancel=True)
 
 
 def _configured(plan: FeedPlan) -> Endpoints:
@@ -151,10 +240,6 @@ def _configured(plan: FeedPlan) -> Endpoints:
     return Endpoints(stream_url=plan.stream_url, rest_url=plan.rest_url)
 
 
-_SUMMED = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "checksum_ok", "checksum_bad",
-           "reconnects", "rejected", "skewed")  # fmt: skip
-
-
 def _sum(earlier: FeedCounters, later: FeedCounters) -> FeedCounters:
-    totals = {name: getattr(earlier, name) + getattr(later, name) for name in _SUMMED}
+    totals = {name: getattr(earlier, name) + getattr(later, name) for name in COUNTS}
     return attrs.evolve(later, **totals)

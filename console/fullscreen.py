@@ -12,11 +12,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
+from config.paths import find_paths
 from config.schema import Settings
 from console.batch import attach, demo, engine_options, output
+from console.batch.serve import PARTLY_DONE, is_partly_done
 from console.plan import EnginePlan
 from console.temporary import temporary_home
-from core.errors import UsageError, single_error
+from core.errors import TransientError, UsageError, single_error
 
 if TYPE_CHECKING:
     from console.supervise import Engine
@@ -34,13 +38,14 @@ def open_console(arguments: argparse.Namespace) -> int:
         ConsoleError: there is no usable terminal, or the engine could not start.
     """
     require_terminal()
+    own = engine_options.load_settings(None, find_paths()).settings  # before a demonstration moves the home
     if arguments.command == "attach":
-        return _show(attach.find_socket(arguments.instance), Settings(), inline=False)
+        return _show(attach.find_socket(arguments.instance), own, inline=False)
     pictures = Path.cwd() if arguments.command == "demo" else None  # a demo's own home does not outlive it
     with temporary_home() if arguments.command == "demo" else nullcontext():
         serve = demo.serve_arguments(arguments) if arguments.command == "demo" else arguments
         plan, settings = engine_options.make_plan(serve, host="inline")
-        return run_inline(plan, settings, pictures=pictures)
+        return run_inline(plan, attrs.evolve(settings, screen=own.screen), pictures=pictures)
 
 
 def require_terminal() -> None:
@@ -56,7 +61,6 @@ def run_inline(plan: EnginePlan, settings: Settings, *, pictures: Path | None = 
 
     Exported pictures go to the directory `pictures`, to the user's own when None.
     """
-    from config.paths import find_paths
     from console.journal import closing_journal, open_journal
     from console.supervise import Engine
 
@@ -64,15 +68,23 @@ def run_inline(plan: EnginePlan, settings: Settings, *, pictures: Path | None = 
     host = _EngineThread(engine)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with _signals_noted() as noted, closing_journal():
+
+        def watch(leave: Callable[[], None]) -> None:
+            # Called once the screen answers signals itself: one that came before that has been noted only.
+            host.watch(leave)
+            if noted:
+                leave()
+
         path = host.start()
         try:
-            if noted:
-                return 128 + noted[0]
-            return _show(path, settings, inline=True, watch=host.watch, pictures=pictures)
+            code = _show(path, settings, inline=True, watch=watch, pictures=pictures)
         finally:
             if host.running:
                 output.talk("stopping the engine: storing what is still in the rings …")
             host.stop()
+        if is_partly_done(engine.summary):
+            return PARTLY_DONE
+        return 128 + noted[0] if noted else code
 
 
 @contextmanager
@@ -146,6 +158,8 @@ class _EngineThread:
         self._when_ended = None
         self._engine.stop()
         self._thread.join(STOP_S)
+        if self.running:
+            raise TransientError("the engine does not stop", "what it has not stored by now is lost")
         if self._failure is not None:
             raise self._failure
 

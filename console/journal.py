@@ -7,12 +7,15 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from core.clock import iso_ns
 
 KEPT_LINES = 200
+LOG_BYTES = 4 << 20
+LOG_FILES = 3
 ROOT = "ringside"
 
 
@@ -59,13 +62,16 @@ def open_journal(log_directory: Path | None, *, to_stderr: bool) -> Journal:
     close_journal()
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    logging.raiseExceptions = False  # a line that cannot be written, to a terminal that is gone, is no error
     logger.addHandler(journal)
     if to_stderr:
         _add(logger, logging.StreamHandler(sys.stderr))
     if log_directory is not None:
         try:
             log_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _add(logger, logging.FileHandler(log_directory / "ringside.log", encoding="utf-8"))
+            path = log_directory / "ringside.log"
+            path.touch(mode=0o600)
+            _add(logger, RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"))
         except OSError as error:
             logger.warning("no log file in %s: %s", log_directory, error.strerror)
     return journal

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import attrs
 
 from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 ProviderName = Literal["kraken", "binance"]
 LIVE_PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
@@ -43,8 +47,10 @@ class FeedPlan:
 class EnginePlan:
     """Everything an engine needs to know.
 
-    `named` tells an instance name that an operator chose from one made up; `public_symbols` are those whose rings
-    other processes may look for (all when None). Directories are created when they are needed.
+    `named` tells an instance name that an operator chose from one made up. `public_symbols` are those whose rings
+    other processes may look for (all when None). `split` runs each feed in a process of its own; such a child has the
+    parent's name as `ring_owner` and, when the parent stores what it publishes, `stored_elsewhere`. `read_only`
+    refuses everything that changes what the engine does. Directories are created when they are needed.
     """
 
     instance: str
@@ -58,12 +64,35 @@ class EnginePlan:
     ring_capacity: int = 65_536
     sync_s: float = 1.0
     until_end: bool = False
+    split: bool = False
+    read_only: bool = False
+    ring_owner: str = ""
+    stored_elsewhere: bool = False
 
     def __attrs_post_init__(self) -> None:
         if not self.feeds:
             raise UsageError("nothing to stream", "no provider", hint="name one with --provider")
         if self.until_end and any(feed.source != "recording" for feed in self.feeds):
             raise UsageError("no end to wait for", "--until-end", hint="it needs --recording FILE")
+
+
+def encode_plan(plan: EnginePlan) -> bytes:
+    """A plan as one line of JSON, for `decode_plan` in another process."""
+    return json.dumps(_converter().unstructure(plan)).encode() + b"\n"
+
+
+def decode_plan(line: bytes) -> EnginePlan:
+    """The plan that `encode_plan` wrote."""
+    return _converter().structure(json.loads(line), EnginePlan)
+
+
+def _converter() -> Converter:
+    from cattrs.preconf.json import make_converter
+
+    converter = make_converter()
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook(Path, lambda value, _kind: Path(value))
+    return converter
 
 
 def expand_providers(text: str, *, simulated: bool) -> list[tuple[ProviderName, bool]]:
@@ -81,4 +110,4 @@ def expand_providers(text: str, *, simulated: bool) -> list[tuple[ProviderName, 
         else:
             known = ", ".join((*LIVE_PROVIDERS, SIMULATED))
             raise UsageError("no such provider", ascii(name)[:40], hint=f"there are {known}")
-    return expanded
+    return list(dict.fromkeys(expanded))

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
+from console.journal import KEPT_LINES
 from core.clock import NS_PER_S, wall_ns
 from core.flow.publish import PublishedRing
-from providers.base import FeedCounters
+from providers.base import ConnectionState, FeedCounters
 
 if TYPE_CHECKING:
-    from console.feedhost import FeedHost
     from console.supervise import Engine
 
 SCHEMA_VERSION = 1
 
-_COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "checksum_ok", "checksum_bad",
+COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "checksum_ok", "checksum_bad",
            "reconnects", "rejected", "skewed")  # fmt: skip
+
+
+class HostReport(TypedDict):
+    """What a host says of itself: rows in the shape of the status, and its log where it keeps its own."""
+
+    connections: list[dict[str, Any]]
+    latency: list[dict[str, int]]
+    feeds: list[dict[str, Any]]
+    rings: list[dict[str, Any]]
+    log: list[dict[str, Any]]
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -26,24 +36,26 @@ def status(engine: Engine) -> dict[str, Any]:
     now_ns = wall_ns()
     plan = engine.plan
     recordings = [str(path) for feed in plan.feeds for path in feed.recordings]
+    reports = [host.report() for host in engine.hosts]
     return {
         "schema_version": SCHEMA_VERSION,
         "instance_id": plan.instance,
         "pid": os.getpid(),
         "host": plan.host,
         "state": engine.state,
+        "read_only": plan.read_only,
         "now_ns": now_ns,
         "started_ns": engine.started_ns,
         "uptime_s": round((now_ns - engine.started_ns) / NS_PER_S, 3),
         "source": _source(engine),
         "recording": recordings[0] if recordings else None,
         "persist": plan.persist,
-        "connections": [_connection(host) for host in engine.hosts],
-        "latency": _latency(engine.hosts),
-        "feeds": [_feed(counters) for host in engine.hosts for counters in host.counters()],
-        "rings": _rings(engine),
+        "connections": [row for report in reports for row in report["connections"]],
+        "latency": _slowest([row for report in reports for row in report["latency"]]),
+        "feeds": [row for report in reports for row in report["feeds"]],
+        "rings": rings(engine),
         "store": engine.storage.describe() if engine.storage is not None else {"enabled": False},
-        "log": engine.journal.lines(),
+        "log": _newest(engine.journal.lines(), *(report["log"] for report in reports)),
     }
 
 
@@ -53,25 +65,33 @@ def summary(engine: Engine) -> dict[str, Any]:
     In `store`, `rows`, `duplicates` and `rejected` count trades, the tape; `quotes` and `book_updates` hold the same
     for the other two.
     """
-    feeds = []
-    for host in engine.hosts:
-        for counters in host.counters():
-            row = {"symbol": counters.instrument.symbol, "venue": counters.instrument.venue}
-            feeds.append(row | {name: getattr(counters, name) for name in _COUNTS} | {"problem": counters.problem})
+    reports = [host.report() for host in engine.hosts]
+    shown = ("symbol", "venue", *COUNTS, "problem")
     return {
         "schema_version": SCHEMA_VERSION,
         "instance_id": engine.plan.instance,
         "uptime_s": round((wall_ns() - engine.started_ns) / NS_PER_S, 3),
         "source": _source(engine),
-        "feeds": feeds,
-        "rings": [
-            {"name": ring["name"], "schema": ring["schema"], "committed": ring["committed"]}
-            for ring in _rings(engine)
-        ],
+        "feeds": [{name: row[name] for name in shown} for report in reports for row in report["feeds"]],
+        "rings": [{name: ring[name] for name in ("name", "schema", "committed")} for ring in rings(engine)],
         "store": engine.storage.totals() if engine.storage is not None else None,
-        "malformed": sum(host.connection.malformed for host in engine.hosts),
-        "errors": [str(host.error) for host in engine.hosts if host.error is not None],
+        "malformed": sum(row["malformed"] for report in reports for row in report["connections"]),
+        "unavailable": [row["venue"] for report in reports if not report["feeds"] for row in report["connections"]],
+        "errors": [
+            *(str(host.error) for host in engine.hosts if host.error is not None),
+            *([f"store: {problem}"] if (problem := _store_problem(engine)) else []),
+        ],
     }
+
+
+def _store_problem(engine: Engine) -> str:
+    return "" if engine.storage is None else engine.storage.state.problem
+
+
+def rings(engine: Engine) -> list[dict[str, Any]]:
+    """Every ring of the engine, those of its child processes included."""
+    own = [] if engine.publisher is None else [_ring(ring) for ring in engine.publisher.rings()]
+    return own + [row for host in engine.hosts for row in host.report()["rings"]]
 
 
 def _source(engine: Engine) -> str:
@@ -82,42 +102,50 @@ def _source(engine: Engine) -> str:
     return "live"
 
 
-def _connection(host: FeedHost) -> dict[str, Any]:
-    state = host.connection
+def connection_row(state: ConnectionState, *, venue: str, restarts: int, pid: int = 0) -> dict[str, Any]:
+    """One connection as the status shows it; `pid` is that of the child process that holds it, if one does."""
     return {
-        "venue": host.venue,
+        "venue": venue,
         "status": state.status.value,
         "reason": state.reason,
         "since_ns": state.since_ns,
         "messages": state.messages,
         "malformed": state.malformed,
         "reconnects": state.reconnects,
-        "restarts": host.restarts,
+        "restarts": restarts,
+        "pid": pid,
     }
 
 
-def _latency(hosts: list[FeedHost]) -> dict[str, int]:
-    # Of several connections the slowest is shown: an average would hide the one that needs looking at.
-    publish = [host.connection.publish_delay.summary() for host in hosts]
-    venue = [host.connection.venue_delay.summary() for host in hosts]
+def latency_row(state: ConnectionState) -> dict[str, int]:
+    """Both delays of one connection: from the socket to the ring, and from the venue to the socket."""
+    publish, venue = state.publish_delay.summary(), state.venue_delay.summary()
     return {
-        "publish_p50_ns": max((found.p50_ns for found in publish), default=0),
-        "publish_p99_ns": max((found.p99_ns for found in publish), default=0),
-        "venue_p50_ns": max((found.p50_ns for found in venue), default=0),
-        "venue_p99_ns": max((found.p99_ns for found in venue), default=0),
-        "count": sum(found.count for found in publish),
+        "publish_p50_ns": publish.p50_ns,
+        "publish_p99_ns": publish.p99_ns,
+        "publish_max_ns": publish.max_ns,
+        "venue_p50_ns": venue.p50_ns,
+        "venue_p99_ns": venue.p99_ns,
+        "venue_max_ns": venue.max_ns,
+        "count": publish.count,
     }
 
 
-def _feed(counters: FeedCounters) -> dict[str, Any]:
+def _slowest(rows: list[dict[str, int]]) -> dict[str, int]:
+    # Of several connections the slowest is shown: an average would hide the one that needs looking at.
+    empty = latency_row(ConnectionState(""))
+    return {
+        name: sum(row[name] for row in rows) if name == "count" else max((row[name] for row in rows), default=0)
+        for name in empty
+    }
+
+
+def feed_row(counters: FeedCounters) -> dict[str, Any]:
+    """One symbol as the status shows it: its instrument and its counts."""
     instrument = counters.instrument
-    described = attrs.asdict(
-        instrument,
-        filter=lambda field, _value: field.name not in {"canonical", "price_increment_e9", "quantity_increment_e8"},
-    )
-    return described | {
+    return attrs.asdict(instrument) | {
         "product": instrument.product.value,
-        **{name: getattr(counters, name) for name in _COUNTS},
+        **{name: getattr(counters, name) for name in COUNTS},
         "book_state": counters.book_state.value,
         "problem": counters.problem,
         "last_event_ns": counters.last_event_ns,
@@ -125,25 +153,24 @@ def _feed(counters: FeedCounters) -> dict[str, Any]:
     }
 
 
-def _rings(engine: Engine) -> list[dict[str, Any]]:
-    if engine.publisher is None:
-        return []
-    return [_ring(ring) for ring in engine.publisher.rings()]
+def _newest(*logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    merged: list[dict[str, Any]] = sorted((line for log in logs for line in log), key=lambda line: int(line["ts_ns"]))
+    return merged[-KEPT_LINES:]
 
 
 def _ring(ring: PublishedRing) -> dict[str, Any]:
     writer = ring.writer
     return {
-        "name": writer.path.name,
-        "path": str(writer.path),
+        "name": (ring.path or writer.path).name,
+        "path": str(ring.path or writer.path),
         "schema": ring.schema.value,
         "symbol": ring.instrument.symbol,
         "venue": ring.instrument.venue,
         "instance": writer.identity.instance,
         "record_bytes": writer.identity.record_bytes,
         "capacity": writer.capacity,
-        "committed": writer.committed,
-        "public": ring.public,
+        "committed": writer.committed - ring.first,
+        "public": ring.path is not None,
         "readers": [
             {"name": reader.name, "pid": reader.pid, "lag": reader.lag, "lapped": reader.lapped}
             for reader in ring.observer.readers()

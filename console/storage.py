@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from console.plan import EnginePlan
-from core.flow.consume import SchemaCounts, StoreFeed, StoreState, consume_to_store
-from core.flow.publish import RingPublisher
-from core.model.instruments import InstrumentRegistry
+from core.errors import ConsoleError
+from core.flow.consume import StoreState, consume_to_store
+from core.flow.storefeed import SchemaCounts, StoreFeed
+from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.records import Schema
 from core.store.catalogue import Catalogue
 from core.store.embedded import EmbeddedTickStore
@@ -20,6 +23,9 @@ from core.store.repository import SeriesKey
 
 TICKS = "ticks"
 CATALOGUE = "catalogue.sqlite3"
+DESCRIBE_S = 0.2
+
+logger = logging.getLogger("ringside.store")
 
 
 def ticks_directory(data_directory: Path) -> Path:
@@ -32,6 +38,16 @@ def catalogue_path(state_directory: Path) -> Path:
     return state_directory / CATALOGUE
 
 
+@attrs.frozen
+class StoredRing:
+    """A ring to be stored: where it is and what it carries. `inode` tells a ring made anew under the same name."""
+
+    path: Path
+    inode: int
+    series: SeriesKey
+    instrument: Instrument = attrs.field(eq=False)
+
+
 class Storage:
     """Stores what the rings bring. `registry` gives out instrument numbers that outlive the engine."""
 
@@ -42,38 +58,68 @@ class Storage:
         self._catalogue = catalogue
         self._sync_s = sync_s
         self._drain = trio.Event()
-        self._feeds: dict[Path, StoreFeed] = {}
+        self._undescribed: list[Instrument] = []
+        self._feeds: dict[StoredRing, StoreFeed] = {}
 
-    async def consume(self, publisher: RingPublisher) -> None:
-        """Store the rings of `publisher` until told to drain and everything is stored."""
-        await consume_to_store(
-            lambda: self._list(publisher),
-            self._store,
-            self.state,
-            record_lost=self._catalogue.record_lost,
-            drain=self._drain,
-            sync_s=self._sync_s,
-        )
+    async def consume(self, rings: Callable[[], Iterable[StoredRing]]) -> None:
+        """Store what `rings` lists, asked again and again, until told to drain and everything is stored."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._describe)
+            await consume_to_store(
+                lambda: self._list(rings()),
+                self._store,
+                self.state,
+                record_lost=self._catalogue.record_lost,
+                drain=self._drain,
+                sync_s=self._sync_s,
+            )
+            nursery.cancel_scope.cancel()
 
-    def _list(self, publisher: RingPublisher) -> list[StoreFeed]:
-        listed = []
-        for ring in publisher.rings():
-            path = ring.writer.path
-            feed = self._feeds.get(path)
-            if feed is None:
-                series = SeriesKey(ring.instrument.venue, ring.instrument.symbol, ring.schema)
-                feed = self._feeds[path] = StoreFeed.of_ring(path, series)
-                self._catalogue.describe([ring.instrument])
-            listed.append(feed)
-        return listed
+    async def _describe(self) -> None:
+        # The catalogue may be locked by another process: waited for in a thread, and tried again.
+        while True:
+            await trio.sleep(DESCRIBE_S)
+            waiting = list(self._undescribed)
+            if not waiting:
+                continue
+            try:
+                await trio.to_thread.run_sync(self._catalogue.describe, waiting, abandon_on_cancel=True)
+            except ConsoleError as error:
+                logger.warning("instruments are not in the catalogue yet: %s", error)
+            else:
+                del self._undescribed[: len(waiting)]
+
+    def _list(self, rings: Iterable[StoredRing]) -> list[StoreFeed]:
+        listed = {}
+        for ring in rings:
+            feed = self._feeds.get(ring) or self._open(ring)
+            if feed is not None:
+                listed[ring] = feed
+        self._feeds = listed
+        return list(listed.values())
+
+    def _open(self, ring: StoredRing) -> StoreFeed | None:
+        try:
+            feed = StoreFeed.of_ring(ring.path, ring.series)
+        except ConsoleError as error:
+            # The process that made it has just gone; when it is back the ring is listed again.
+            logger.info("not storing yet: %s", error)
+            return None
+        self._undescribed.append(ring.instrument)
+        return feed
 
     def drain(self) -> None:
         """Let `consume` return once everything in the rings is stored."""
         self._drain.set()
 
     def keeps_up(self) -> bool:
-        """Whether no ring is more than half full of records that are not stored yet."""
-        return all(feed.reader.lag * 2 < feed.reader.capacity for feed in self._feeds.values())
+        """Whether no ring is more than half full of records that are not stored yet.
+
+        A store that fails is not waited for: what the rings cannot hold until it works again is counted as lost.
+        """
+        return bool(self.state.problem) or all(
+            feed.reader.lag * 2 < feed.reader.capacity for feed in self._feeds.values()
+        )
 
     def totals(self) -> dict[str, Any]:
         """What was stored since the start: trades on top, quotes and books below."""
@@ -81,6 +127,7 @@ class Storage:
         return _counts(counts[Schema.TRADES]) | {
             "quotes": _counts(counts[Schema.QUOTES]),
             "book_updates": _counts(counts[Schema.BOOK]),
+            "problem": self.state.problem,
         }
 
     def describe(self) -> dict[str, Any]:
@@ -90,7 +137,6 @@ class Storage:
             "enabled": True,
             "directory": str(self._store.directory),
             "lag_s": round(state.lag_s, 3),
-            "problem": state.problem,
             "repairs": self._store.repairs,
         } | self.totals()
 
@@ -118,6 +164,17 @@ def open_storage(plan: EnginePlan) -> Iterator[Storage]:
         try:
             yield Storage(store, catalogue, sync_s=plan.sync_s)
         finally:
-            store.close()
+            with _told("closing the store"):
+                store.close()
     finally:
-        catalogue.close()
+        with _told("closing the catalogue"):
+            catalogue.close()
+
+
+@contextmanager
+def _told(operation: str) -> Iterator[None]:
+    # On the way out an error is said; it must not stand in for the summary of everything else.
+    try:
+        yield
+    except ConsoleError as error:
+        logger.error("%s: %s", operation, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,19 +17,26 @@ from typing import Any
 import trio
 
 from console import status
+from console.announcer import Announcer
+from console.childhost import ChildHost
 from console.control_server import serve_control
 from console.feedhost import FeedHost
 from console.journal import Journal
+from console.operations import Host, operations
 from console.plan import EnginePlan
-from console.storage import Storage, open_storage
+from console.storage import Storage, StoredRing, open_storage
 from core.clock import wall_ns
-from core.errors import ConfigurationError, RefusedError, single_error
+from core.errors import ConfigurationError, RefusedError, UsageError, single_error
 from core.flow.publish import RingPublisher
+from core.flow.sweep import sweep
 from core.model.instruments import InstrumentRegistry
+from core.store.repository import SeriesKey
 from ringbuf import control, layout
 
 HEARTBEAT_S = 1.0
+STORE_POLL_S = 0.01
 DRAIN_S = 60.0
+FAILING_DRAIN_S = 5.0
 
 logger = logging.getLogger("ringside.engine")
 
@@ -41,12 +49,14 @@ class Engine:
         self.journal = journal
         self.state = "starting"
         self.started_ns = wall_ns()
-        self.hosts: list[FeedHost] = []
+        self.hosts: list[Host] = []
         self.publisher: RingPublisher | None = None
         self.storage: Storage | None = None
         self.summary: dict[str, Any] = {}
+        self.final_report: dict[str, Any] = {}
         self._stop = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
+        self._announcer = Announcer(plan)
 
     def stop(self) -> None:
         """Ask the engine to stop cleanly. Safe from any thread, and more than once."""
@@ -67,15 +77,23 @@ class Engine:
             ConsoleError: it could not start, or no feed is left.
         """
         self._token = trio.lowlevel.current_trio_token()
+        _allow_many_files()
         directory = _ring_directory()
+        for name in sweep(directory, now_ns=wall_ns()):
+            logger.info("removed what a killed engine had left: %s", name)
         with _instance_lock(directory, self.plan.instance), self._storage(), self._rings(directory):
             try:
                 with single_error():
                     async with trio.open_nursery() as nursery:
                         await self._run_services(nursery, task_status)
             finally:
+                self._announcer.close()
                 self.state = "stopped"
                 self.summary = status.summary(self)
+                final = status.status(self)
+                self.final_report = {
+                    name: final[name] for name in ("connections", "latency", "feeds", "rings", "log")
+                }
         return self.summary
 
     @contextmanager
@@ -91,7 +109,7 @@ class Engine:
         plan = self.plan
         self.publisher = RingPublisher(
             directory,
-            instance=plan.instance,
+            instance=plan.ring_owner or plan.instance,
             named=plan.named,
             capacity=plan.ring_capacity,
             public_symbols=plan.public_symbols,
@@ -104,27 +122,59 @@ class Engine:
     async def _run_services(self, nursery: trio.Nursery, task_status: trio.TaskStatus[Path]) -> None:
         assert self.publisher is not None
         path = control.socket_path(self.plan.instance)
-        await nursery.start(serve_control, path, self._operations())
+        await nursery.start(serve_control, path, operations(self))
         task_status.started(path)
         nursery.start_soon(self._beat)
         async with trio.open_nursery() as writers:
             if self.storage is not None:
-                writers.start_soon(self.storage.consume, self.publisher)
+                writers.start_soon(self.storage.consume, self._stored_rings)
             try:
                 await self._run_feeds()
             finally:
                 self.state = "draining"
+                if self.plan.stored_elsewhere:
+                    await self._wait_for_store()
                 if self.storage is not None:
                     self.storage.drain()
                     # A disk that hangs must not keep the engine for ever: what is then unsaved is counted as lost.
-                    writers.cancel_scope.deadline = trio.current_time() + DRAIN_S
+                    patience_s = FAILING_DRAIN_S if self.storage.state.problem else DRAIN_S
+                    writers.cancel_scope.deadline = trio.current_time() + patience_s
         nursery.cancel_scope.cancel()
 
-    async def _run_feeds(self) -> None:
+    def _stored_rings(self) -> Iterator[StoredRing]:
         assert self.publisher is not None
+        for ring in self.publisher.rings():
+            series = SeriesKey(ring.instrument.venue, ring.instrument.symbol, ring.schema)
+            yield StoredRing(ring.writer.path, ring.inode, series, ring.instrument)
+        for host in self.hosts:
+            if isinstance(host, ChildHost):
+                yield from host.stored_rings()
+
+    async def _wait_for_store(self) -> None:
+        # Our rings go when we do: the parent must have stored what is in them.
+        assert self.publisher is not None
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + DRAIN_S):
+            while self.publisher.store_lag() > 0:  # another process reads: there is no event to wait for
+                await trio.sleep(STORE_POLL_S)
+
+    def _make_hosts(self) -> list[Host]:
+        assert self.publisher is not None
+        if self.plan.split:
+            return [ChildHost(plan, self.plan) for plan in self.plan.feeds]
         registry = self.storage.registry if self.storage is not None else InstrumentRegistry()
-        ready = self.storage.keeps_up if self.storage is not None else _always
-        self.hosts = [FeedHost(plan, sink=self.publisher, registry=registry, ready=ready) for plan in self.plan.feeds]
+        return [
+            FeedHost(plan, publisher=self.publisher, registry=registry, ready=self._keeps_up)
+            for plan in self.plan.feeds
+        ]
+
+    def _keeps_up(self) -> bool:
+        if self.storage is not None:
+            return self.storage.keeps_up()
+        assert self.publisher is not None
+        return not self.plan.stored_elsewhere or self.publisher.store_lag() < 0.5
+
+    async def _run_feeds(self) -> None:
+        self.hosts = self._make_hosts()
         self.state = "running"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_on_stop, nursery.cancel_scope)
@@ -149,23 +199,29 @@ class Engine:
         while True:
             if self.publisher is not None:
                 self.publisher.beat(wall_ns())
+            self.announce()
             await trio.sleep(HEARTBEAT_S)
 
-    def _operations(self) -> dict[str, Any]:
-        def shutdown(_request: dict[str, Any]) -> dict[str, Any]:
-            logger.info("shutdown asked for over the control channel")
-            self._stop.set()
-            return {"state": "draining"}
+    def announce(self) -> None:
+        """Tell the service registry what is served now. A child process is announced by its parent."""
+        if not self.plan.ring_owner:
+            self._announcer.tell(self._brief_rings())
 
-        return {
-            "ping": lambda _request: {"pid": os.getpid()},
-            "status": lambda _request: status.status(self),
-            "shutdown": shutdown,
-        }
+    def _brief_rings(self) -> Iterator[dict[str, Any]]:
+        assert self.publisher is not None
+        for ring in self.publisher.rings():
+            yield {"venue": ring.instrument.venue, "symbol": ring.instrument.symbol, "public": ring.path is not None}
+        for host in self.hosts:
+            if isinstance(host, ChildHost):
+                yield from host.report()["rings"]
 
 
-def _always() -> bool:
-    return True
+def _allow_many_files() -> None:
+    # A ring with its observer and the store's reader takes half a dozen descriptors; the usual soft limit of 1024
+    # would end at sixty symbols.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _ring_directory() -> Path:
@@ -180,16 +236,23 @@ def _instance_lock(directory: Path, instance: str) -> Iterator[None]:
     try:
         layout.check_instance(instance)
     except layout.RingError as error:
-        raise ConfigurationError("bad instance name", str(error)) from error
+        raise UsageError("bad name for an engine", str(error)) from error
     path = directory / f"{instance}.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = _locked_file(path, instance)
     try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _locked_file(path: Path, instance: str) -> int:
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if not layout.lock(fd, 0, 1):
+            os.close(fd)
             hint = "stop it first, or give this one another --instance-id"
             raise RefusedError("name is taken", f"an engine called {instance} is already running", hint=hint)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-    finally:
-        os.close(fd)
+        if layout.same_file(fd, path):
+            return fd
+        os.close(fd)  # somebody removed the file between our opening and our locking it

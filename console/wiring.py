@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from console.plan import FeedPlan
+from core.clock import NS_PER_MS, wall_ns
 from core.model.publishers import SIMULATED_PREFIX
 from providers.base import Endpoints, Provider
 
@@ -49,7 +50,9 @@ def make_source(plan: FeedPlan) -> MarketSource | Recording:
         return Recording.open(plan.recordings, protocol=plan.provider, speed=plan.speed)
     from providers.simulated.market import MarketSource
 
-    return MarketSource(plan.seed)
+    # Milliseconds since the epoch grow faster than any simulated market trades, so that two runs of a day never give
+    # one number to two trades, which the store would take for duplicates.
+    return MarketSource(plan.seed, first_id=wall_ns() // NS_PER_MS)
 
 
 def make_faults(plan: FeedPlan) -> FaultPlan | None:

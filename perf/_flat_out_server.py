@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def encode_frames(texts: Sequence[bytes]) -> bytes:
@@ -57,7 +57,7 @@ def _serve(listener: socket.socket, frames: bytes, connections: int) -> None:
                 for line in request.split(b"\r\n")
                 if line.lower().startswith(b"sec-websocket-key")
             )
-            accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+            accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
             client.sendall(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"

@@ -23,13 +23,17 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from perf.figures import Figure
 
 SYMBOLS = 50
 TRADES_PER_S = 1000
 SIZE = (50, 160)
 WARM_UP_S = 3.0
 BUDGET = (15.0, 60.0)
+ROLES = ("ringside", "baseline")
 
 
 def engine(directory: Path) -> None:
@@ -80,11 +84,12 @@ def baseline(control_path: Path, frames_per_s: float) -> int:
     from textual.widgets import DataTable
 
     from console.tui.attach import Attachment
+    from console.tui.boardrows import board_columns, board_row
     from console.tui.engine_link import EngineLink
-    from console.tui.rows import board_columns, board_row
     from console.tui.text import UNICODE
+    from core.clock import monotonic_ns, wall_ns
 
-    attachment = Attachment(wall_ns=time.time_ns, monotonic_s=time.monotonic)
+    attachment = Attachment(wall_ns=wall_ns, monotonic_ns=monotonic_ns)
     link = EngineLink(control_path)
 
     class Baseline(App[None]):
@@ -128,7 +133,41 @@ def baseline(control_path: Path, frames_per_s: float) -> int:
     return 0
 
 
-def measure(role: str, control_path: Path, *, seconds: float, frames_per_s: float) -> tuple[float, float]:
+def measure() -> list[Figure]:
+    """The console against the baseline of the same run, and against what is needed."""
+    costs = cost_of_roles(ROLES, seconds=10.0, frames_per_s=10.0)
+    load = f"screen: {SYMBOLS} symbols, {TRADES_PER_S} trades/s"
+    figures = []
+    for at, (what, unit) in enumerate((("one core", "%"), ("to the terminal", "KiB/s"))):
+        ours, table = (costs[role][at] for role in ROLES)
+        figures += [
+            Figure(f"{load}, {what}", ours, table, unit, "a board made of DataTable"),
+            Figure(f"{load}, {what}", ours, BUDGET[at], unit, "what is needed"),
+        ]
+    return figures
+
+
+def cost_of_roles(roles: Sequence[str], *, seconds: float, frames_per_s: float) -> dict[str, tuple[float, float]]:
+    """(per cent of a core, KiB/s) of each of some `ROLES`, one after the other on the same engine."""
+    directory = Path(tempfile.mkdtemp(prefix="ringside-cost-", dir="/dev/shm"))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "RINGSIDE_SHM": str(directory)}
+    playing = subprocess.Popen(
+        [sys.executable, __file__, "--role", "engine", "--control", str(directory)],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert playing.stdout is not None
+        playing.stdout.readline()
+        control_path = directory / "cost.sock"
+        return {role: cost(role, control_path, seconds=seconds, frames_per_s=frames_per_s) for role in roles}
+    finally:
+        playing.kill()
+        playing.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def cost(role: str, control_path: Path, *, seconds: float, frames_per_s: float) -> tuple[float, float]:
     """(per cent of a core, KiB/s) of one role in a pseudo-terminal, after warming up."""
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[1])}
     for name in ("NO_COLOR", "COLORTERM"):
@@ -186,33 +225,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--frames", type=float, default=10.0)
-    parser.add_argument("--only", choices=("ringside", "baseline"))
-    parser.add_argument("--role", choices=("engine", "ringside", "baseline"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=ROLES)
+    parser.add_argument("--role", choices=("engine", *ROLES), help=argparse.SUPPRESS)
     parser.add_argument("--control", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.role == "engine":
         engine(chosen.control)
-    if chosen.role in ("ringside", "baseline"):
+    if chosen.role in ROLES:
         return {"ringside": console, "baseline": baseline}[chosen.role](chosen.control, chosen.frames)
-    directory = Path(tempfile.mkdtemp(prefix="ringside-cost-", dir="/dev/shm"))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "RINGSIDE_SHM": str(directory)}
-    playing = subprocess.Popen(
-        [sys.executable, __file__, "--role", "engine", "--control", str(directory)],
-        env=environment,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert playing.stdout is not None
-        playing.stdout.readline()
-        roles = (chosen.only,) if chosen.only else ("ringside", "baseline")
-        found = {
-            role: measure(role, directory / "cost.sock", seconds=chosen.seconds, frames_per_s=chosen.frames)
-            for role in roles
-        }
-    finally:
-        playing.kill()
-        playing.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+    roles = (chosen.only,) if chosen.only else ROLES
+    found = cost_of_roles(roles, seconds=chosen.seconds, frames_per_s=chosen.frames)
     report: dict[str, object] = {
         role: {"cpu_percent": round(cpu, 1), "kib_per_s": round(rate, 1)} for role, (cpu, rate) in found.items()
     }

@@ -22,22 +22,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_socket(instance: str) -> Path:
-    """The control socket of the engine called `instance`, or of the only one that answers.
+    """The control socket of the engine called `instance`, or of the only one that runs.
 
     Raises:
         ConsoleError: there is none, there are several, or it does not answer.
     """
-    from ringbuf import control, layout
+    from ringbuf import control, discovery, layout
 
     try:
-        names = [instance] if instance else control.listening_instances()
+        names = [instance] if instance else [state.instance for state in discovery.instances() if state.alive]
         alive = [name for name in names if _answers(control.socket_path(name))]
     except layout.RingError as error:
-        raise UsageError("bad instance name", str(error)) from error
+        raise UsageError("no engine can be found", str(error)) from error
     if len(alive) == 1:
         return control.socket_path(alive[0])
+    if instance and control.socket_path(instance).exists():
+        raise UnreachableError("the engine does not answer", instance, hint="it may be stopped, busy or dead")
     if instance:
-        raise UnreachableError("no such engine", instance, hint="start one with serve --instance-id NAME")
+        raise NotFoundError("no such engine", instance, hint="start one with serve --instance-id NAME")
     if not alive:
         raise NotFoundError("no engine is running", "nothing to attach to", hint="start one with serve")
     raise UsageError("which engine", ", ".join(alive), hint="name one of them")

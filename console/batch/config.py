@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from config.schema import Settings
 from console.batch import output
 
 NAME = "config"
@@ -20,6 +21,19 @@ def prepare(parser: argparse.ArgumentParser) -> None:
         output.add_format_options(action)
 
 
+def check_meaning(settings: Settings) -> None:
+    """Raise `ConfigurationError` for settings of the right kind that name no provider or no possible symbol."""
+    from console.plan import expand_providers
+    from core.errors import ConfigurationError, UsageError
+    from core.model.symbology import parse_symbols
+
+    try:
+        expand_providers(settings.engine.provider, simulated=False)
+        parse_symbols(",".join(settings.engine.symbols))
+    except UsageError as error:
+        raise ConfigurationError("settings cannot be used", str(error), hint=error.hint) from error
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the settings; the exit code is 3 when they cannot be used."""
     from config.load import dump
@@ -33,9 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         for name, value in dump(loaded.settings).items()
     ]
     if arguments.action == "check":
-        output.write_object(
-            {"ok": True, "file": str(arguments.config or paths.configuration_file)}, form=arguments.format
-        )
+        check_meaning(loaded.settings)
+        file = arguments.config or paths.configuration_file
+        output.write_object({"ok": True, "file": str(file) if file.exists() else None}, form=arguments.format)
     else:
         output.write_rows(rows, form=arguments.format, envelope={"schema_version": 1})
     return 0

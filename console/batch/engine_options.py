@@ -36,6 +36,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--ipc", action="store_true", help="give rings names that other processes look for")
     where.add_argument("--ipc-symbols", metavar="SYMBOLS", help="only these symbols' rings (default: all)")
     where.add_argument("--instance-id", default="", help="name of this engine")
+    where.add_argument("--split", action="store_true", help="run each provider in a process of its own")
+    where.add_argument("--read-only", action="store_true", help="refuse everything that changes what the engine does")
     where.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
 
 
@@ -71,6 +73,8 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         ring_capacity=settings.ring.capacity,
         sync_s=settings.store.sync_s,
         until_end=arguments.until_end,
+        split=arguments.split,
+        read_only=arguments.read_only,
     )
     return plan, settings
 
@@ -81,8 +85,14 @@ def _feeds(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan,
     recordings = tuple(arguments.recording or ())
     for path in recordings:
         if not path.is_file():
-            raise NotFoundError("no such recording", str(path))
-    symbols = parse_symbols(arguments.symbols) if arguments.symbols else ()
+            raise NotFoundError("not a file" if path.exists() else "no such recording", str(path))
+    if arguments.faults:
+        from providers.simulated.faults import FaultPlan
+
+        FaultPlan.parse(arguments.faults)
+    if arguments.speed != "1" and not recordings:
+        raise UsageError("speed without a recording", arguments.speed, hint="add --recording FILE")
+    symbols = parse_symbols(arguments.symbols) if arguments.symbols is not None else ()
     providers = expand_providers(arguments.provider or settings.engine.provider, simulated=arguments.simulated)
     if recordings and len(providers) > 1:
         raise UsageError("one recording, two providers", arguments.provider, hint="name the one it was recorded from")
@@ -137,6 +147,6 @@ def parse_speed(text: str) -> float | None:
 def _public_symbols(arguments: argparse.Namespace) -> frozenset[str] | None:
     from core.model.symbology import parse_symbols
 
-    if arguments.ipc_symbols:
+    if arguments.ipc_symbols is not None:
         return frozenset(parse_symbols(arguments.ipc_symbols))
     return None if arguments.ipc else frozenset()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.errors import ConsoleError
+
+
+class OutputError(ConsoleError):
+    """What was asked for could not be written; it was done all the same."""
+
 
 FORMATS = ("table", "json", "ndjson", "csv")
 
@@ -20,24 +27,43 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 
 
 def write_object(value: Mapping[str, Any], *, form: str) -> None:
-    """Print one object: as JSON on one line, or as aligned `name  value` lines."""
+    """Print one object: as JSON on one line, or as aligned `name  value` lines. Raises `OutputError`."""
     if form in {"json", "ndjson"}:
-        print(json.dumps(value, separators=(",", ":")))
+        with _writing():
+            print(json.dumps(value, separators=(",", ":")))
         return
     write_rows([{"name": name, "value": _cell(item)} for name, item in value.items()], form=form)
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mapping[str, Any] | None = None) -> None:
-    """Print rows that share their keys. With `json` they are printed in `envelope` under its key `rows`."""
-    if form == "json":
-        print(json.dumps({**(envelope or {}), "rows": list(rows)}, separators=(",", ":")))
-    elif form == "ndjson":
-        for row in rows:
-            print(json.dumps(row, separators=(",", ":")))
-    elif form == "csv":
-        _write_csv(rows)
-    elif rows:
-        _write_table(rows)
+    """Print rows that share their keys. With `json` they are printed in `envelope` under its key `rows`.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    with _writing():
+        if form == "json":
+            print(json.dumps({**(envelope or {}), "rows": list(rows)}, separators=(",", ":")))
+        elif form == "ndjson":
+            for row in rows:
+                print(json.dumps(row, separators=(",", ":")))
+        elif form == "csv":
+            _write_csv(rows)
+        elif rows:
+            _write_table(rows)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    # A full disk behind stdout shows when it is flushed, at the latest when the interpreter ends.
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError("cannot write the output", error.strerror or str(error)) from error
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -72,14 +98,15 @@ def _cell(value: Any) -> str:
 
 
 def talk(*lines: str) -> None:
-    """Say something to the operator, on stderr."""
-    for line in lines:
-        print("".join(ch if ch.isprintable() else "?" for ch in line), file=sys.stderr)
+    """Say something to the operator, on stderr. A terminal that is gone is no reason to stop what is being done."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in lines:
+            print("".join(ch if ch.isprintable() else "?" for ch in line), file=sys.stderr)
 
 
 def report(error: ConsoleError, *, form: str) -> int:
     """Print an error, as one object on stdout in JSON mode and as a line on stderr otherwise; the exit code."""
-    if form in {"json", "ndjson"}:
+    if form in {"json", "ndjson"} and not isinstance(error, OutputError):
         described = {
             "category": error.category,
             "code": error.category,

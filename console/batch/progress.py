@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,20 +22,26 @@ async def show_progress(engine: Engine) -> None:
     try:
         while True:
             await trio.sleep(INTERVAL_S)
-            sys.stderr.write(f"\r\x1b[K{progress_line(engine)}")
-            sys.stderr.flush()
+            width = shutil.get_terminal_size().columns - 1
+            _redraw(progress_line(engine)[:width])
     finally:
-        sys.stderr.write("\r\x1b[K")
+        _redraw("")
+
+
+def _redraw(line: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone shows nothing, and stops nothing
+        sys.stderr.write(f"\r\x1b[K{line}")
         sys.stderr.flush()
 
 
 def progress_line(engine: Engine) -> str:
     """What has come in so far, in one line."""
-    counters = [counters for host in engine.hosts for counters in host.counters()]
-    trades = sum(counter.trades for counter in counters)
-    quotes = sum(counter.quotes for counter in counters)
-    books = sum(counter.book_updates for counter in counters)
-    gaps = sum(counter.gaps for counter in counters)
-    states = " ".join(f"{host.venue} {host.connection.status}" for host in engine.hosts)
+    reports = [host.report() for host in engine.hosts]
+    feeds = [row for report in reports for row in report["feeds"]]
+    totals = {name: sum(row[name] for row in feeds) for name in ("trades", "quotes", "book_updates", "gaps")}
+    states = " ".join(f"{row['venue']} {row['status']}" for report in reports for row in report["connections"])
     stored = f"  stored {engine.storage.totals()['rows']:,} trades" if engine.storage is not None else ""
-    return f"{states}  {trades:,} trades  {quotes:,} quotes  {books:,} book updates  gaps {gaps}{stored}"
+    return (
+        f"{states}  {totals['trades']:,} trades  {totals['quotes']:,} quotes  {totals['book_updates']:,} book updates"
+        f"  gaps {totals['gaps']}{stored}"
+    )

@@ -12,6 +12,11 @@ from core.errors import single_error
 if TYPE_CHECKING:
     from console.supervise import Engine
 
+# `timeout` and terminals may send one signal twice; only a later one means impatience.
+REPEATED_S = 1.0
+
+PARTLY_DONE = 9
+
 NAME = "serve"
 HELP = "stream market data: publish it in rings, store it, show it"
 
@@ -40,7 +45,14 @@ def run_headless(plan: Any, *, form: str) -> int:
     with closing_journal():
         code = trio.run(_run, engine)
     write_summary(engine.summary, form=form)
-    return int(code)
+    return PARTLY_DONE if is_partly_done(engine.summary) else int(code)
+
+
+def is_partly_done(summary: dict[str, Any]) -> bool:
+    """Whether a feed was given up or records were never stored."""
+    store = summary.get("store")
+    lost = 0 if store is None else store["lost"] + store["quotes"]["lost"] + store["book_updates"]["lost"]
+    return bool(lost or summary.get("errors"))
 
 
 def write_summary(summary: dict[str, Any], *, form: str) -> None:
@@ -49,6 +61,8 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
         output.write_object(summary, form=form)
         return
     output.write_rows(summary["feeds"], form=form)
+    for error in summary["errors"]:
+        output.talk(f"given up: {error}")
     store = summary["store"]
     if store is not None:
         counts = (("trades", store), ("quotes", store["quotes"]), ("books", store["book_updates"]))
@@ -63,18 +77,20 @@ async def _run(engine: Engine) -> int:
 
     from console.batch.progress import show_progress
 
-    stopped_by = 0
+    stopped_by, asked_s = 0, 0.0
     with single_error():
         async with trio.open_nursery() as nursery:
 
             async def obey_signals(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-                nonlocal stopped_by
+                nonlocal stopped_by, asked_s
                 with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
                     task_status.started()
                     async for number in signals:
-                        if stopped_by:
+                        if stopped_by and trio.current_time() - asked_s > REPEATED_S:
                             nursery.cancel_scope.cancel()  # asked twice: leave now, what is unsaved is lost
-                        stopped_by = number
+                        if stopped_by:
+                            continue
+                        stopped_by, asked_s = number, trio.current_time()
                         output.talk(f"{signal.Signals(number).name}: stopping; once more to leave at once")
                         engine.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 import attrs
@@ -30,7 +31,7 @@ SCREENS: Final = (
     Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
     Screen(5, "Backtest", "a backtest's form, progress, figures and equity curve"),
     Screen(6, "Data", "stored data by day, the cause of each hole, and backfill jobs"),
-    Screen(7, "Instances", "running engines, their rings, and each reader's lag and loss"),
+    Screen(7, "Instances"),
     Screen(8, "Log"),
 )
 
@@ -38,13 +39,15 @@ SCREENS: Final = (
 @attrs.frozen
 class Action:
     """One act. `keys` are Textual's names of them, `shown` how they are written; `short` is for the key line and
-    empty when it is not there; `dangerous` acts have no key and ask for a name."""
+    empty when it is not there, `pages` are the screens whose key line it is on, all when empty; `dangerous` acts are
+    done only after a name was typed."""
 
     name: str
     keys: tuple[str, ...]
     shown: str
     help: str
     short: str = ""
+    pages: tuple[int, ...] = ()
     dangerous: bool = False
 
 
@@ -57,12 +60,14 @@ ACTIONS: Final = (
     Action("first", ("g", "home"), "g", "first row"),
     Action("last", ("G", "end"), "G", "last row"),
     Action("focus", ("enter",), "enter", "chart and book of this row"),
-    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter"),
-    Action("sort", ("s",), "s", "sort by the next column", "sort"),
+    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 7, 8)),
+    Action("sort", ("s",), "s", "sort by the next column", "sort", (1,)),
     Action("reverse", ("S",), "S", "turn the order round"),
-    Action("interval", ("i",), "i", "next candle width", "candles"),
-    Action("pause", ("p",), "p", "pause the tape, and go on", "pause"),
+    Action("interval", ("i",), "i", "next candle width", "candles", (1,)),
+    Action("pause", ("p",), "p", "pause the tape, and go on", "pause", (1,)),
     Action("level", ("l",), "l", "log: next lowest level"),
+    Action("subscribe", ("a",), "a", "instances: add a symbol", "add", (7,)),
+    Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
     Action("copy", ("y",), "y", "copy this row (OSC 52)"),
     Action("export", ("e",), "e", "save a picture (SVG)"),
     Action("theme", ("t",), "t", "dark or light"),
@@ -81,7 +86,7 @@ def key_row(*, current: int, message: str, width: int) -> Row:
     """The key line: the screens and the keys that matter, or a `message` in their place."""
     if message:
         return fit_row(((f" {message}", "bar_warn"),), width, "bar")
-    short = [action for action in ACTIONS if action.short]
+    short = [action for action in ACTIONS if action.short and (not action.pages or current in action.pages)]
     names = [one.name for one in SCREENS]
     named = sum(len(name) + 4 for name in names) + sum(len(one.shown + one.short) + 3 for one in short) <= width
     cells: list[Cell] = [(" ", "bar")]
@@ -103,7 +108,13 @@ def key_row(*, current: int, message: str, width: int) -> Row:
     return fit_row(tuple(cells), width, "bar")
 
 
-_NEEDED: Final = ("quit", "help", "command", "filter", "sort", "interval", "pause")
+def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
+    """`message` in as many parts as it takes on a key line of `width` cells, an ellipsis where more follows."""
+    parts = textwrap.wrap(message, max(width - 4, 10), break_on_hyphens=False) or [""]
+    return [f"{part} {glyphs.ellipsis}" for part in parts[:-1]] + parts[-1:]
+
+
+_NEEDED: Final = ("quit", "help", "command", "subscribe", "unsubscribe", "filter", "sort", "interval", "pause")
 
 
 def help_rows(*, width: int, height: int, glyphs: Glyphs, leaving: str, ascii_only: bool) -> list[Row]:

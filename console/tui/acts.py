@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from console.tui import changes
 from console.tui.actions import SCREENS
+from console.tui.boardrows import copy_text
 from console.tui.commands import Command, find_key, parse_command
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
-from console.tui.rows import copy_text
+from console.tui.instancerows import copy_ring
 from console.tui.themes import THEMES
-from core.clock import iso_ns
+from core.clock import NS_PER_S, iso_ns, monotonic_ns, wall_ns
 from core.errors import UsageError
 
 if TYPE_CHECKING:
     from console.tui.app import RingsideApp
+    from console.tui.widgets.bars import LogPane
+    from console.tui.widgets.board import Board
+    from console.tui.widgets.instances import InstancesPane
 
-_TWICE_S: Final = 2.0
+_TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
 
 
 def answer(app: RingsideApp, mode: str, text: str) -> None:
     """Do what was typed in one of the prompt's modes."""
-    if mode == "filter":
-        pane = app.panes.log if app.page == 8 else app.panes.board
-        pane.pattern = text
-    elif mode == "command":
-        try:
+    try:
+        if mode == "filter":
+            _pane(app).pattern = text
+        elif mode == "command":
             _obey(app, parse_command(text, app.keys))
-        except UsageError as error:
-            app.say(str(error))
-    elif mode == "confirm":
-        _confirm(app, text)
+        elif mode == "confirm":
+            changes.confirm(app, text)
+        elif text.strip():
+            changes.subscribe(app, text)
+    except UsageError as error:
+        app.say(str(error))
+
+
+def _pane(app: RingsideApp) -> Board | InstancesPane | LogPane:
+    # The one whose rows the keys move through.
+    if app.page == 7:
+        return app.panes.instances
+    return app.panes.log if app.page == 8 else app.panes.board
 
 
 def _obey(app: RingsideApp, command: Command) -> None:
@@ -53,42 +65,25 @@ def _obey(app: RingsideApp, command: Command) -> None:
         answer(app, "filter", argument)
     elif command.name == "theme":
         app.set_look(argument)
+    elif command.name == "subscribe":
+        changes.subscribe(app, argument)
+    elif command.name == "unsubscribe":
+        changes.unsubscribe(app, argument)
     else:
         ACTS[command.name](app)
 
 
-def _engine_name(app: RingsideApp) -> str:
-    status = None if app.snapshot is None else app.snapshot.status
-    return "" if status is None or not app.snapshot or not app.snapshot.health.reachable else status.instance_id
-
-
-def _shutdown(app: RingsideApp) -> None:
-    name = _engine_name(app)
-    if name:
-        app.panes.keys.display = False
-        app.prompt.ask("confirm", question=f"stops the engine for everybody; type {name} to do it:")
-    else:
-        app.say("no engine can be reached that could be stopped")
-
-
-def _confirm(app: RingsideApp, text: str) -> None:
-    if text.strip() and text.strip() == _engine_name(app):
-        app.link.ask("shutdown")
-        app.say("asked the engine to stop")
-    else:
-        app.say("not stopped: the name was not typed as it is")
-
-
 def _move(step: int) -> Callable[[RingsideApp], None]:
     def act(app: RingsideApp) -> None:
-        (app.panes.log if app.page == 8 else app.panes.board).move(step)
+        _pane(app).move(step)
 
     return act
 
 
 def _page(sign: int) -> Callable[[RingsideApp], None]:
     def act(app: RingsideApp) -> None:
-        _move(sign * (app.panes.board.page if app.page == 1 else max(app.panes.log.size.height - 2, 1)))(app)
+        pane = _pane(app)
+        pane.move(sign * pane.page)
 
     return act
 
@@ -98,15 +93,20 @@ def _screen(number: int) -> Callable[[RingsideApp], None]:
 
 
 def _focus(app: RingsideApp) -> None:
+    ring = app.panes.instances.selected
     if app.page == 1 and app.panes.board.cursor is not None:
         app.attachment.select(app.panes.board.cursor)
+    elif app.page == 7 and ring is not None:
+        app.panes.board.cursor = (ring.symbol, ring.venue)
+        app.attachment.select((ring.symbol, ring.venue))
+        app.show_page(1)
 
 
 def _ask(mode: str) -> Callable[[RingsideApp], None]:
     def act(app: RingsideApp) -> None:
         app.panes.keys.display = False
         if mode == "filter":
-            app.prompt.ask("filter", text=(app.panes.log if app.page == 8 else app.panes.board).pattern)
+            app.prompt.ask("filter", text=_pane(app).pattern)
         else:
             app.prompt.ask("command")
 
@@ -124,7 +124,12 @@ def _pause(app: RingsideApp) -> None:
 
 
 def _copy(app: RingsideApp) -> None:
-    cursor = app.panes.board.cursor
+    cursor, ring = app.panes.board.cursor, app.panes.instances.selected
+    if app.page == 7:
+        if ring is not None:
+            app.copy_to_clipboard(copy_ring(ring))
+            app.say(f"sent the path of {ring.name} to the terminal's clipboard (OSC 52; not every terminal takes it)")
+        return
     for view in app.snapshot.symbols if app.snapshot is not None else ():
         if view.key == cursor:
             app.copy_to_clipboard(copy_text(view))
@@ -132,7 +137,7 @@ def _copy(app: RingsideApp) -> None:
 
 
 def _export(app: RingsideApp) -> None:
-    moment = iso_ns(time.time_ns())[:19].replace(":", "")
+    moment = iso_ns(wall_ns())[:19].replace(":", "")
     path = app.pictures / f"ringside-{moment}Z.svg"
     try:
         app.pictures.mkdir(parents=True, exist_ok=True)
@@ -144,7 +149,7 @@ def _export(app: RingsideApp) -> None:
 
 
 def _back(app: RingsideApp) -> None:
-    pane = app.panes.log if app.page == 8 else app.panes.board
+    pane = _pane(app)
     if app.panes.help.display:
         app.show_page(app.page)
     elif pane.pattern:
@@ -154,10 +159,10 @@ def _back(app: RingsideApp) -> None:
 
 
 def _interrupt(app: RingsideApp) -> None:
-    now_s = time.monotonic()
-    if now_s - app.interrupted_s < _TWICE_S:
+    now_ns = monotonic_ns()
+    if app.interrupted_ns is not None and now_ns - app.interrupted_ns < _TWICE_NS:
         app.leave(130)
-    app.interrupted_s = now_s
+    app.interrupted_ns = now_ns
     app.say("ctrl+c once more leaves; so does q")
 
 
@@ -208,6 +213,8 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "back": _back,
     "interrupt": _interrupt,
     "quit": _quit,
-    "shutdown": _shutdown,
+    "subscribe": changes.ask_symbol,
+    "unsubscribe": changes.unsubscribe_selected,
+    "shutdown": changes.shutdown,
 }
 """What to do for each act that is ours; the palette is Textual's own."""

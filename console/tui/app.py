@@ -9,7 +9,6 @@ import gc
 import locale
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -21,25 +20,27 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from console.tui import output
-from console.tui.actions import ACTIONS, SCREENS
+from console.tui.actions import ACTIONS, SCREENS, message_parts
 from console.tui.acts import ACTS, answer
 from console.tui.attach import Attachment
+from console.tui.changes import Pending
 from console.tui.commands import complete
 from console.tui.engine_link import EngineLink
 from console.tui.snapshot import Key, Snapshot
 from console.tui.terminal import ConsoleDriver, TerminalGuard
 from console.tui.text import ASCII, UNICODE, clean
-from console.tui.themes import Depth, Palette, colour_depth, textual_themes
+from console.tui.themes import THEMES, Depth, Palette, colour_depth, textual_themes
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
 from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
 from console.tui.widgets.board import Board
+from console.tui.widgets.instances import InstancesPane
 from console.tui.widgets.lines import LineWidget, Look
 from console.tui.widgets.panes import ChartPane, LadderPane, TapePane
 from console.tui.widgets.prompt import Prompt
-from core.clock import wall_ns
+from core.clock import NS_PER_S, monotonic_ns, wall_ns
 
 SMALLEST: Final = (60, 15)
-_MESSAGE_S: Final = 4.0
+_MESSAGE_NS: Final = 4 * NS_PER_S
 _SYSTEMS: Final = {Depth.NONE: None, Depth.STANDARD: "standard", Depth.FULL: "256"}
 
 
@@ -55,22 +56,23 @@ class Panes:
             HelpPage(look, id="help"),
             TooSmall(look, id="small"),
         )
+        self.instances = InstancesPane(look, id="instances")
         self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
-            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.log, self.help, self.small,
-            *self.promises.values(),
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.instances, self.log,
+            self.help, self.small, *self.promises.values(),
         ]  # fmt: skip
 
 
 class RingsideApp(App[int]):
     """The console of the engine whose control socket is at `control_path`.
 
-    `inline` says that the engine lives in this process and ends with it; `on_quit` is a sentence for the help page
-    about what leaving does, with a default for either case. Pictures of the screen go to the folder `pictures`, by
-    default `RINGSIDE_HOME` or where the program was started. `environment` tells what the terminal can show.
+    `inline` says that the engine lives in this process and ends with it. Pictures of the screen go to the folder
+    `pictures`, by default `RINGSIDE_HOME` or where the program was started. `environment` tells what the terminal can
+    show.
     """
 
     CSS_PATH = "console.tcss"
@@ -100,30 +102,31 @@ class RingsideApp(App[int]):
         frames_per_s: float = 10,
         ascii_only: bool = False,
         inline: bool = True,
-        on_quit: str = "",
-        theme: str = "dark",
         pictures: Path | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.depth = colour_depth(environment)
         super().__init__(driver_class=ConsoleDriver, ansi_color=self.depth is not Depth.FULL)
-        self.look = Look(Palette(theme, self.depth), ASCII if ascii_only else UNICODE, ascii_only)
+        self.theme_name: str = THEMES[0]
+        self.look = Look(Palette(self.theme_name, self.depth), ASCII if ascii_only else UNICODE, ascii_only)
         self.panes: Panes = Panes(self.look)
-        self.prompt = Prompt(lambda text: complete(text, self.keys), id="prompt")
-        self.attachment = Attachment(wall_ns=wall_ns, monotonic_s=time.monotonic)
+        self.prompt = Prompt(
+            lambda text: complete(text, self.keys, self.snapshot.venues if self.snapshot is not None else ()),
+            id="prompt",
+        )
+        self.pending: Pending | None = None
+        self.attachment = Attachment(wall_ns=wall_ns, monotonic_ns=monotonic_ns)
         self.link = EngineLink(control_path)
         self.snapshot: Snapshot | None = None
         self.pictures = pictures or Path(environment.get("RINGSIDE_HOME") or Path.cwd())
         self.page = 1
-        self.theme_name: str = theme
-        self.on_quit = on_quit or (
-            "leaving stops the engine in this process" if inline else "leaving does not stop the engine"
-        )
+        self._leaving = "leaving stops the engine in this process" if inline else "leaving does not stop the engine"
         self._frames_per_s = frames_per_s
-        self.interrupted_s = float("-inf")
+        self.interrupted_ns: int | None = None
         self._frame, self._seen_report = 0, 0
         self._exit_code: int | None = None
-        self._message, self._message_until_s = "", 0.0
+        self._message: list[str] = []
+        self._message_since_ns = 0
         self.console = Console(
             color_system=_SYSTEMS[self.depth], file=self.console.file, markup=True, highlight=False, emoji=False,
             legacy_windows=False, force_terminal=True, _environ={},
@@ -151,6 +154,7 @@ class RingsideApp(App[int]):
                         yield panes.ladder
                         yield panes.tape
             yield from panes.promises.values()
+            yield panes.instances
             yield panes.log
             yield panes.help
         with BareVertical(id="foot"):
@@ -189,8 +193,9 @@ class RingsideApp(App[int]):
             pane.redraw()
 
     def say(self, message: str) -> None:
-        """Show a sentence in the place of the key line for a few seconds."""
-        self._message, self._message_until_s = clean(message), time.monotonic() + _MESSAGE_S
+        """Show a sentence in the place of the key line for a few seconds, a long one in parts."""
+        self._message = message_parts(clean(message), width=self.size.width, glyphs=self.look.glyphs)
+        self._message_since_ns = monotonic_ns()
         self.draw()
 
     def leave(self, exit_code: int) -> None:
@@ -208,6 +213,7 @@ class RingsideApp(App[int]):
     def show_page(self, number: int) -> None:
         """Go to one of the numbered screens."""
         self.page = number
+        self.link.watch_services(number == 7)
         self.show(SCREENS[number - 1].identity)
 
     def show(self, identity: str) -> None:
@@ -238,10 +244,11 @@ class RingsideApp(App[int]):
         if snapshot is None:
             return
         panes.status.draw(snapshot)
-        message = self._message if time.monotonic() < self._message_until_s else ""
+        part = (monotonic_ns() - self._message_since_ns) // _MESSAGE_NS
+        message = self._message[part] if part < len(self._message) else ""
         panes.keys.draw(current=self.page, message=message)
         if panes.help.display:
-            panes.help.draw(self.on_quit)
+            panes.help.draw(self._leaving)
         elif self.page == 1:
             panes.board.draw(snapshot, self.attachment.selected, whole=whole)
             if whole or self._frame % 2 == 0:
@@ -252,6 +259,10 @@ class RingsideApp(App[int]):
                 panes.chart.draw(snapshot.focus)
         elif self.page in panes.promises:
             panes.promises[self.page].draw()
+        elif self.page == 7:
+            # Counters of half a second ago need no ten pictures a second.
+            if whole or self._frame % 3 == 0:
+                panes.instances.draw(snapshot, self.link.report.services)
         else:
             panes.log.draw(snapshot)
 
@@ -300,8 +311,6 @@ def run_console(
     low_bandwidth: bool = False,
     ascii_only: bool = False,
     inline: bool = True,
-    on_quit: str = "",
-    theme: str = "dark",
     pictures: Path | None = None,
     watch: Callable[[Callable[[], None]], None] | None = None,
 ) -> int:
@@ -318,8 +327,6 @@ def run_console(
         frames_per_s=2 if low_bandwidth else frames_per_s,
         ascii_only=ascii_only or not _speaks_utf8(),
         inline=inline,
-        on_quit=on_quit,
-        theme=theme,
         pictures=pictures,
     )
     with TerminalGuard(app.leave):

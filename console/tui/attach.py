@@ -17,6 +17,7 @@ from console.tui.health import READER_NAME, HealthBook
 from console.tui.market import Market, book_of, prints_of, received_ns
 from console.tui.snapshot import Key, Snapshot
 from console.tui.status import EngineStatus, Feed, Ring
+from console.tui.text import clean
 from core.clock import NS_PER_S, WallClock
 from core.model.records import Records, Schema
 from ringbuf.layout import RingError
@@ -39,8 +40,8 @@ class Attachment:
     `close` gives the readers' slots back.
     """
 
-    def __init__(self, *, wall_ns: WallClock, monotonic_s: Callable[[], float]) -> None:
-        self._wall_ns, self._monotonic_s = wall_ns, monotonic_s
+    def __init__(self, *, wall_ns: WallClock, monotonic_ns: Callable[[], int]) -> None:
+        self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
         self._status: EngineStatus | None = None
         self._health = HealthBook()
         self._sources: dict[Path, _Source] = {}
@@ -69,7 +70,7 @@ class Attachment:
         """Take the engine's answer and follow the rings it lists."""
         self._health.answered(status)
         self._status = status
-        feeds = {(feed.symbol, feed.venue): feed for feed in status.feeds}
+        feeds = {(feed.symbol, feed.venue): feed for feed in status.feeds if feed.streaming}
         wanted = {ring.path: ring for ring in status.rings if ring.schema in _SCHEMAS}
         keys = dict.fromkeys((*feeds, *((ring.symbol, ring.venue) for ring in wanted.values())))
         self._markets = {key: _updated(self._markets.get(key), key, feeds.get(key)) for key in keys}
@@ -93,7 +94,7 @@ class Attachment:
 
     def frame(self) -> Snapshot:
         """Read everything new and return the picture of this moment."""
-        now_s, now_ns = self._monotonic_s(), self._wall_ns()
+        now_s, now_ns = self._monotonic_ns() / NS_PER_S, self._wall_ns()
         lag = 0
         self._frames += 1
         for number, source in enumerate(self._sources.values(), start=self._frames):
@@ -112,7 +113,7 @@ class Attachment:
                 self._status,
                 lag=lag,
                 lost=self._lost_before + sum(source.reader.lapped for source in self._sources.values()),
-                problems=[f"{path.name}: {reason}" for path, reason in self._refused.items()],
+                problems=self._refused.values(),
             ),
             symbols=tuple([market.view(now_s) for market in self._markets.values()]),
             focus=None if focused is None else self._focus.freeze(focused.view(now_s)),
@@ -144,7 +145,7 @@ class Attachment:
         try:
             reader = RingReader(path, name=READER_NAME, dtype=schema.dtype, from_oldest=schema is Schema.TRADES)
         except (RingError, OSError) as error:
-            self._refused[path] = str(error)
+            self._refused[path] = clean(f"{path.name}: {error}")
             return
         if schema is not Schema.TRADES:
             # Of quotes and books only the newest counts, and it should be seen even before the next one comes.

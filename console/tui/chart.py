@@ -71,6 +71,8 @@ def chart_rows(focus: Focus | None, *, width: int, height: int, glyphs: Glyphs, 
         len(format_price(int(focus.bars[name].max()), feed.price_decimals)) for name in ("high", "close")
     )
     columns = width - len(edge) - label_width - 3
+    if columns < 2:  # prices as long as the pane is wide: their figures stand on the board
+        return [blank] * height
     spread = _spread(focus.bars, focus.interval_ns, columns)
     visible, places = _visible(focus.bars, focus.interval_ns, columns, spread)
     volume_rows = 3 if height >= 16 else 2 if height >= 9 else 0

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from console.tui.actions import SCREENS
+from console.tui.boardrows import SORTS
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
-from console.tui.rows import SORTS
 from console.tui.snapshot import Key
 from console.tui.themes import THEMES
 from core.errors import UsageError
 
-_ALIASES: Final = {"q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval"}
+_ALIASES: Final = {
+    "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
+    "unsub": "unsubscribe",
+}  # fmt: skip
 _PLAIN: Final = ("quit", "help", "pause", "export", "copy", "shutdown")
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
-NAMES: Final = tuple(sorted((*_PLAIN, *_WITH_ARGUMENT)))
+_WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
+NAMES: Final = tuple(sorted((*_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))
+_NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 
 
 @attrs.frozen
@@ -45,6 +51,8 @@ def parse_command(text: str, keys: Sequence[Key]) -> Command:
         if find_key(text, keys) is None:
             raise UsageError("no such command", ascii(words[0])[1:41], hint=f"there are {', '.join(NAMES)}")
         return Command("symbol", text.strip())
+    if name in _WITH_SUBJECT:
+        return Command(name, " ".join(parse_subject(argument)).strip())
     if name in _WITH_ARGUMENT and name != "filter" and argument not in _choices(name, keys):
         return Command(name, _nearest(name, argument, keys))
     return Command(name, argument)
@@ -69,23 +77,41 @@ def find_key(text: str, keys: Sequence[Key]) -> Key | None:
     return None
 
 
-def complete(text: str, keys: Sequence[Key]) -> str:
-    """`text` with its last word completed as far as one candidate goes; unchanged when there is none."""
+def parse_subject(text: str) -> Key:
+    """The symbol and the venue in `BTCUSD`, `BTCUSD KRAKEN` or `btcusd@kraken`; the venue is empty when not given.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    words = text.upper().replace("@", " ").split()
+    if len(words) not in (1, 2) or not all(_NAME.fullmatch(word) for word in words):
+        shown = ascii(text.strip())[1:41] or "nothing"
+        raise UsageError("not a symbol and a venue", shown, hint="for example BTCUSD or BTCUSD KRAKEN")
+    return words[0], words[1] if len(words) == 2 else ""
+
+
+def complete(text: str, keys: Sequence[Key], venues: Sequence[str] = ()) -> str:
+    """`text` with its last word completed as far as one candidate goes; unchanged when there is none.
+
+    `keys` are the instruments on the board, `venues` those that could be subscribed to.
+    """
     head, space, last = text.rpartition(" ")
     if not space:
         candidates = [*NAMES, *(key[0] for key in keys)]
     else:
         name = _ALIASES.get(head.split()[0].lower(), head.split()[0].lower()) if head.split() else ""
         candidates = _choices(name, keys)
-        if name == "symbol" and len(head.split()) > 1:
+        if name in ("symbol", "unsubscribe") and len(head.split()) > 1:
             candidates = [key[1] for key in keys if key[0].upper() == head.split()[1].upper()]
+        elif name == "subscribe" and len(head.split()) > 1:
+            candidates = list(venues)
     found = [one for one in candidates if one.lower().startswith(last.lower())] if last else []
     return f"{head}{space}{found[0]}" if found else text
 
 
 def _choices(name: str, keys: Sequence[Key]) -> list[str]:
     return {
-        "symbol": list(dict.fromkeys(key[0] for key in keys)),
+        **{each: list(dict.fromkeys(key[0] for key in keys)) for each in ("symbol", *_WITH_SUBJECT)},
         "interval": [AUTOMATIC, *INTERVALS_NS],
         "screen": [str(one.number) for one in SCREENS],
         "sort": list(SORTS),

@@ -1,29 +1,47 @@
-"""A thread that asks the engine for its status about twice a second, so that the screen never waits for it."""
+"""Two threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
+second, the other carries out what an operator asked for, which may take as long as a venue takes to answer."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
+from console.tui.services import Services, read_services
 from console.tui.status import EngineStatus, parse_status
 from console.tui.text import clean
 from ringbuf.control import ControlClient, ControlError
 
+Answer = TypeVar("Answer")
+
 POLL_S: Final = 0.5
+REQUEST_S: Final = 15.0
 
 
 @attrs.frozen(kw_only=True)
 class Report:
     """What the last question brought: `number` grows with each; `status` is None when there was no answer, for the
-    `reason` given."""
+    `reason` given. `services` are those in the registry, none unless they are `watched`."""
 
     number: int = 0
     status: EngineStatus | None = None
     reason: str = "connecting"
+    services: Services = attrs.field(factory=Services)
+
+
+@attrs.frozen
+class Request:
+    """One change that an operator asks for: an operation of the control channel and its arguments."""
+
+    operation: str
+    arguments: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.operation, *(value for _name, value in self.arguments if value)))
 
 
 class EngineLink:
@@ -33,48 +51,80 @@ class EngineLink:
         self.report = Report()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
-        self._requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._watching = False
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._stopped, self._wanted = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name="engine-link", daemon=True),
+            threading.Thread(target=self._carry_out, name="engine-requests", daemon=True),
+        ]
 
     def start(self) -> None:
         """Begin asking."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Ask no more. Returns at once or within half a second; a question under way is left to itself."""
         self._stopped.set()
         self._wanted.set()
-        if self._thread.is_alive():
-            self._thread.join(0.5)
+        self._requests.put(None)
+        if self._threads[0].is_alive():
+            self._threads[0].join(0.5)
 
-    def ask(self, operation: str) -> None:
+    def watch_services(self, watching: bool) -> None:
+        """Look into the service registry with every question, or no longer."""
+        if watching and not self._watching:
+            self._wanted.set()
+        self._watching = watching
+
+    def ask(self, operation: str, **arguments: str) -> None:
         """Have the engine do something; a sentence about how it went appears in `answers`."""
-        self._requests.put(operation)
-        self._wanted.set()
+        self._requests.put(Request(operation, tuple(arguments.items())))
 
     def _run(self) -> None:
         client = ControlClient(self._path)
         while not self._stopped.is_set():
-            self._send(client)
             number = self.report.number + 1
+            services = read_services(self._path) if self._watching else Services()
             try:
-                self.report = Report(number=number, status=parse_status(client.request("status")), reason="")
+                status = _answer(client, Request("status"), parse_status)
+                self.report = Report(number=number, status=status, reason="", services=services)
             except ControlError as error:
-                self.report = Report(number=number, reason=_reason(error))
+                self.report = Report(number=number, reason=_reason(error), services=services)
             self._wanted.wait(self._poll_s)
             self._wanted.clear()
         client.close()
 
-    def _send(self, client: ControlClient) -> None:
-        while not self._requests.empty():
-            operation = self._requests.get()
+    def _carry_out(self) -> None:
+        while (request := self._requests.get()) is not None:
+            client = ControlClient(self._path, timeout_s=REQUEST_S)
             try:
-                client.request(operation)
+                _answer(client, request, dict)
             except ControlError as error:
-                self.answers.put(f"{operation}: {clean(str(error))}")
+                self.answers.put(f"{request}: {_refusal(error)}")
             else:
-                self.answers.put(f"{operation}: the engine agreed")
+                self.answers.put(f"{request}: the engine agreed")
+            finally:
+                client.close()
+            self._wanted.set()
+
+
+def _answer(client: ControlClient, request: Request, read: Callable[[dict[str, Any]], Answer]) -> Answer:
+    # What stands at the other end of the socket may answer anything; the thread that asks must outlive it.
+    try:
+        return read(client.request(request.operation, **dict(request.arguments)))
+    except ControlError:
+        raise
+    except Exception as error:
+        client.close()
+        raise ControlError(f"its answer cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _refusal(error: ControlError) -> str:
+    how = "no answer" if error.category == "unreachable" else f"refused ({clean(error.category, limit=20)})"
+    hint = f"; {clean(error.hint)}" if error.hint else ""
+    return f"{how}: {clean(str(error))}{hint}"
 
 
 def _reason(error: ControlError) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import attrs
-import numpy as np
 
-from console.tui.market import Tape
+from console.tui.market import Tape, credibly_dated
 from console.tui.snapshot import Book, Focus, Key, Print, SymbolView
 from core.bars.candles import NO_BARS, coarser_bars, merge_bars, time_bars
-from core.clock import DAY_NS, NS_PER_S
+from core.clock import NS_PER_S
 from core.model.records import Records
 
 INTERVALS_NS: Final = {
@@ -46,10 +45,7 @@ class FocusState:
 
     def add_bars(self, batch: Records) -> None:
         """Take trades for the candles alone."""
-        # One trade with an instant years ahead would leave everything else off the chart's left edge.
-        ahead = np.where(batch["ts_event"] > batch["ts_recv"], batch["ts_event"] - batch["ts_recv"], 0)
-        sane = batch[ahead <= DAY_NS]
-        self.bars = merge_bars(self.bars, time_bars(sane, self.interval_ns))[-_MAX_BARS:]
+        self.bars = merge_bars(self.bars, time_bars(credibly_dated(batch), self.interval_ns))[-_MAX_BARS:]
         minute_ns = INTERVALS_NS["1m"]
         if self.interval == AUTOMATIC and self.interval_ns < minute_ns and len(self.bars):
             span_ns = int(self.bars["ts_event"][-1]) - int(self.bars["ts_event"][0])

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Generic, TypeVar
 
 from console.tui.snapshot import Health
 from console.tui.status import EngineStatus
 from core.clock import NS_PER_S
 
+Name = TypeVar("Name", bound=Hashable)
+
 READER_NAME = "screen"
 """The name of the screen's readers in the rings' reader tables."""
+RATE_ANSWERS: Final = 10
+"""A ring's rate is taken over so many answers, about five seconds: over two it jumps too much to be read."""
+
+
+class Rates(Generic[Name]):
+    """How fast counters grow, from what they were in the last few answers."""
+
+    def __init__(self, answers: int) -> None:
+        self._seen: deque[tuple[int, Mapping[Name, int]]] = deque(maxlen=answers)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._seen.clear()
+
+    def add(self, now_ns: int, counts: Mapping[Name, int]) -> dict[Name, float]:
+        """The growth a second of each of `counts` since the oldest answer that has it; 0 for one that fell or is
+        new."""
+        if self._seen and now_ns <= self._seen[-1][0]:
+            self._seen.clear()
+        rates = {name: self._rate(name, count, now_ns) for name, count in counts.items()}
+        self._seen.append((now_ns, counts))
+        return rates
+
+    def _rate(self, name: Name, count: int, now_ns: int) -> float:
+        for seen_ns, counts in self._seen:
+            if name in counts:
+                return max(count - counts[name], 0) * NS_PER_S / (now_ns - seen_ns)
+        return 0.0
 
 
 class HealthBook:
@@ -20,32 +53,35 @@ class HealthBook:
         self.reachable, self.reason = False, "connecting"
         self._previous: EngineStatus | None = None
         self._rates: dict[str, float] = {}
+        self._ring_rates: dict[Path, float] = {}
+        self._messages, self._records = Rates[str](1), Rates[Path](RATE_ANSWERS)
         self._pid = os.getpid()
 
     def lost(self, reason: str) -> None:
         """The engine did not answer."""
         self.reachable, self.reason = False, reason
-        self._previous, self._rates = None, {}
+        self._forget()
+        self._previous, self._rates, self._ring_rates = None, {}, {}
 
     def answered(self, status: EngineStatus) -> None:
         """The engine answered."""
         self.reachable, self.reason = True, ""
         previous, self._previous = self._previous, status
-        if previous is None or status.now_ns <= previous.now_ns or status.started_ns != previous.started_ns:
-            self._rates = {}
-            return
-        elapsed_s = (status.now_ns - previous.now_ns) / NS_PER_S
-        before = {connection.venue: connection.messages for connection in previous.connections}
-        self._rates = {
-            now.venue: max(now.messages - before.get(now.venue, now.messages), 0) / elapsed_s
-            for now in status.connections
-        }
+        if previous is not None and status.started_ns != previous.started_ns:
+            self._forget()
+        self._rates = self._messages.add(status.now_ns, {one.venue: one.messages for one in status.connections})
+        self._ring_rates = self._records.add(status.now_ns, {one.path: one.committed for one in status.rings})
+
+    def _forget(self) -> None:
+        self._messages.clear()
+        self._records.clear()
 
     def health(self, status: EngineStatus | None, *, lag: int, lost: int, problems: Iterable[str]) -> Health:
         """The health of this moment; `lag` and `lost` are those of our own readers, `problems` our own troubles."""
         sentences = list(problems)
         withheld = 0
         if status is not None:
+            sentences += [f"store: {status.store_problem}"] if status.store_problem else []
             others = [
                 reader
                 for ring in status.rings
@@ -54,12 +90,14 @@ class HealthBook:
             ]
             lag = max([lag, *(reader.lag for reader in others)])
             lost += sum(reader.lapped for reader in others)
-            withheld = sum(feed.book_state == "withheld" for feed in status.feeds)
-            sentences += [f"{feed.symbol} {feed.venue}: {feed.problem}" for feed in status.feeds if feed.problem]
+            feeds = [feed for feed in status.feeds if feed.streaming]
+            withheld = sum(feed.book_state == "withheld" for feed in feeds)
+            sentences += [f"{feed.symbol} {feed.venue}: {feed.problem}" for feed in feeds if feed.problem]
         return Health(
             reachable=self.reachable,
             reason=self.reason,
             rates=self._rates,
+            ring_rates=self._ring_rates,
             lag=lag,
             lost=lost,
             withheld=withheld,

@@ -28,6 +28,7 @@ def filter_log(lines: Sequence[LogLine], *, level: str, pattern: str) -> list[Lo
 def log_rows(
     lines: Sequence[LogLine],
     problems: Sequence[str],
+    repairs: Sequence[str] = (),
     *,
     level: str,
     pattern: str,
@@ -36,13 +37,14 @@ def log_rows(
     height: int,
     glyphs: Glyphs,
 ) -> list[Row]:
-    """Exactly `height` rows; `back` lines are hidden below the last one shown."""
+    """Exactly `height` rows; `back` lines are hidden below the last one shown. `repairs` are of the stored files."""
     rows: list[Row] = []
-    if problems:
-        rows.append(title_row((("Problems now", "alert"), (str(len(problems)), "dim")), width, glyphs))
-        room = max(min(len(problems), height // 3), 1)
-        texts = [f" {glyphs.warning} {problem}" for problem in problems[:room]]
-        rows += [((fit(text, width, ellipsis=glyphs.ellipsis), "warn"),) for text in texts]
+    for head, style, sentences in (("Problems now", "alert", problems), ("Repaired in the store", "warn", repairs)):
+        if sentences:
+            rows.append(title_row(((head, style), (str(len(sentences)), "dim")), width, glyphs))
+            room = max(min(len(sentences), height // 3), 1)
+            texts = [f" {glyphs.warning} {sentence}" for sentence in sentences[:room]]
+            rows += [((fit(text, width, ellipsis=glyphs.ellipsis), "warn"),) for text in texts]
     kept = filter_log(lines, level=level, pattern=pattern)
     parts = (
         ("Log", "title"),

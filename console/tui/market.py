@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import attrs
+import numpy as np
 
 from console.tui.snapshot import Book, Key, Print, SymbolView
 from console.tui.status import Feed
@@ -99,10 +100,13 @@ class Market:
         self.last_e9 = previous
 
     def _note_day(self, batch: Records) -> None:
-        day = int(batch["ts_event"][-1]) // DAY_NS
+        if int(batch["ts_event"][-1]) // DAY_NS <= self._first_day:
+            return
+        credible = credibly_dated(batch)
+        day = int(credible["ts_event"][-1]) // DAY_NS if len(credible) else -1
         if day <= self._first_day:
             return
-        of_day = batch[(batch["ts_event"] // DAY_NS == day) & (batch["price"] != UNDEF_PRICE)]
+        of_day = credible[(credible["ts_event"] // DAY_NS == day) & (credible["price"] != UNDEF_PRICE)]
         if len(of_day):
             self._first_day = day
             self.first_e9 = int(of_day["price"][0])
@@ -113,6 +117,16 @@ class Market:
         for passed in range(max(self._second + 1, second - slots + 1), second + 1):
             self._counts[passed % slots] = 0
         self._second = max(second, self._second)
+
+
+def credibly_dated(batch: Records) -> Records:
+    """Those trades of a batch that the venue dates at most a day after they were received.
+
+    One with an instant years ahead would be the day's first price for ever, and leave all else off the chart.
+    """
+    ahead = np.where(batch["ts_event"] > batch["ts_recv"], batch["ts_event"] - batch["ts_recv"], 0)
+    found: Records = batch[ahead <= DAY_NS]
+    return found
 
 
 def prints_of(batch: Records) -> list[Print]:

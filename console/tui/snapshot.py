@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
 from console.tui.status import EngineStatus, Feed
@@ -77,12 +79,14 @@ class Focus:
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """What the status line says. `rates` are messages a second by venue; `lag` and `lost` count records of all
+    """What the status line says. `rates` are messages a second by venue and
+    `ring_rates` records a second by ring; `lag` and `lost` count records of all
     readers of all rings; `problems` are sentences."""
 
     reachable: bool
     reason: str = ""
     rates: dict[str, float] = attrs.Factory(dict)
+    ring_rates: dict[Path, float] = attrs.Factory(dict)
     lag: int = 0
     lost: int = 0
     withheld: int = 0
@@ -98,3 +102,8 @@ class Snapshot:
     health: Health
     symbols: tuple[SymbolView, ...] = ()
     focus: Focus | None = None
+
+    @property
+    def venues(self) -> list[str]:
+        """Every venue the engine is connected to, in its order."""
+        return [] if self.status is None else list(dict.fromkeys(one.venue for one in self.status.connections))

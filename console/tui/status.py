@@ -16,7 +16,8 @@ Raw = Mapping[str, Any]
 
 @attrs.frozen(kw_only=True)
 class Connection:
-    """One connection to a venue; `messages` counts since the start."""
+    """One connection to a venue; `messages` counts since the start. `pid` is the child process that holds it, 0
+    when it is the engine itself; `restarts` counts how often it was started again after a failure."""
 
     venue: str
     status: str
@@ -24,11 +25,16 @@ class Connection:
     messages: int
     malformed: int
     reconnects: int
+    restarts: int = 0
+    pid: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class Feed:
-    """One symbol of one venue: what it is, and what its feed has counted."""
+    """One symbol of one venue: what it is, and what its feed has counted; `streaming` is false once it was left.
+
+    `malformed` counts messages of its whole venue: what cannot be read belongs to no symbol.
+    """
 
     symbol: str
     venue: str
@@ -38,11 +44,16 @@ class Feed:
     price_decimals: int = 2
     quantity_decimals: int = 8
     duplicates: int = 0
+    out_of_order: int = 0
     gaps: int = 0
     checksum_bad: int = 0
     rejected: int = 0
+    malformed: int = 0
+    reconnects: int = 0
+    skewed: int = 0
     book_state: str = "none"
     problem: str = ""
+    streaming: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -57,13 +68,27 @@ class ReaderRow:
 
 @attrs.frozen(kw_only=True)
 class Ring:
-    """One ring of the engine; `schema` is Databento's name of its records."""
+    """One ring of the engine; `schema` is Databento's name of its records. Of `committed` records it still holds the
+    newest `capacity`; a private one is not offered to other programs."""
 
     path: Path
     schema: str
     symbol: str
     venue: str
+    capacity: int = 0
+    committed: int = 0
+    public: bool = True
     readers: tuple[ReaderRow, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file, safe to draw."""
+        return clean(self.path.name)
+
+    @property
+    def worst_lag(self) -> int:
+        """The records that its slowest reader has not read."""
+        return max((reader.lag for reader in self.readers), default=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -78,23 +103,31 @@ class LogLine:
 
 @attrs.frozen(kw_only=True)
 class EngineStatus:
-    """The whole answer. Delays in ns; `store_lag_s` is None when nothing is stored."""
+    """The whole answer. Delays in ns; `recording` is a file's name; `store_lag_s` is None when nothing is stored.
+
+    `store_problem` is empty while storing goes well, `store_lost` counts records of every schema that were
+    overwritten unstored, and `store_repairs` are sentences about damage found in stored files.
+    """
 
     instance_id: str = ""
     pid: int = 0
     host: str = ""
     state: str = ""
+    read_only: bool = False
     source: str = ""
     recording: str = ""
     now_ns: int = 0
     started_ns: int = 0
     publish_p50_ns: int = 0
     publish_p99_ns: int = 0
+    publish_max_ns: int = 0
     venue_p50_ns: int = 0
     venue_p99_ns: int = 0
     delays: int = 0
     store_lag_s: float | None = None
+    store_problem: str = ""
     store_lost: int = 0
+    store_repairs: tuple[str, ...] = ()
     connections: tuple[Connection, ...] = ()
     feeds: tuple[Feed, ...] = ()
     rings: tuple[Ring, ...] = ()
@@ -104,24 +137,30 @@ class EngineStatus:
 def parse_status(raw: Raw) -> EngineStatus:
     """`raw` as an `EngineStatus`; every text in it is safe to draw."""
     latency, store = _mapping(raw, "latency"), _mapping(raw, "store")
+    connections = tuple(_connection(row) for row in _rows(raw, "connections"))
+    malformed = {one.venue: one.malformed for one in connections}
     return EngineStatus(
         instance_id=_text(raw, "instance_id"),
         pid=_count(raw, "pid"),
         host=_text(raw, "host"),
         state=_text(raw, "state"),
+        read_only=raw.get("read_only") is True,
         source=_text(raw, "source"),
-        recording=_text(raw, "recording"),
+        recording=_text(raw, "recording", limit=4096).rpartition("/")[2],
         now_ns=_count(raw, "now_ns"),
         started_ns=_count(raw, "started_ns"),
         publish_p50_ns=_count(latency, "publish_p50_ns"),
         publish_p99_ns=_count(latency, "publish_p99_ns"),
+        publish_max_ns=_count(latency, "publish_max_ns"),
         venue_p50_ns=_count(latency, "venue_p50_ns"),
         venue_p99_ns=_count(latency, "venue_p99_ns"),
         delays=_count(latency, "count"),
         store_lag_s=_number(store, "lag_s") if store.get("enabled") else None,
-        store_lost=_count(store, "lost"),
-        connections=tuple(_connection(row) for row in _rows(raw, "connections")),
-        feeds=tuple(_feed(row) for row in _rows(raw, "feeds")),
+        store_problem=_text(store, "problem", limit=200),
+        store_lost=sum(_count(one, "lost") for one in (store, *(_mapping(store, name) for name in _NOT_TRADES))),
+        store_repairs=tuple(clean(text) for text in _list(store, "repairs") if isinstance(text, str)),
+        connections=connections,
+        feeds=tuple(_feed(row, malformed) for row in _rows(raw, "feeds")),
         rings=tuple(_ring(row) for row in _rows(raw, "rings") if _text(row, "path")),
         log=tuple(_log_line(row) for row in _rows(raw, "log")[-200:]),
     )
@@ -135,10 +174,15 @@ def _connection(row: Raw) -> Connection:
         messages=_count(row, "messages"),
         malformed=_count(row, "malformed"),
         reconnects=_count(row, "reconnects"),
+        restarts=_count(row, "restarts"),
+        pid=_count(row, "pid"),
     )
 
 
-def _feed(row: Raw) -> Feed:
+_NOT_TRADES = ("quotes", "book_updates")  # counted on their own, below the trades
+
+
+def _feed(row: Raw, malformed: Mapping[str, int]) -> Feed:
     return Feed(
         symbol=_text(row, "symbol"),
         venue=_text(row, "venue"),
@@ -148,11 +192,16 @@ def _feed(row: Raw) -> Feed:
         price_decimals=min(_count(row, "price_decimals"), 9),
         quantity_decimals=min(_count(row, "quantity_decimals"), 8),
         duplicates=_count(row, "duplicates"),
+        out_of_order=_count(row, "out_of_order"),
         gaps=_count(row, "gaps"),
         checksum_bad=_count(row, "checksum_bad"),
         rejected=_count(row, "rejected"),
+        malformed=malformed.get(_text(row, "venue"), 0),
+        reconnects=_count(row, "reconnects"),
+        skewed=_count(row, "skewed"),
         book_state=_text(row, "book_state"),
         problem=_text(row, "problem"),
+        streaming=row.get("streaming") is not False,
     )
 
 
@@ -162,6 +211,9 @@ def _ring(row: Raw) -> Ring:
         schema=_text(row, "schema"),
         symbol=_text(row, "symbol"),
         venue=_text(row, "venue"),
+        capacity=_count(row, "capacity"),
+        committed=_count(row, "committed"),
+        public=row.get("public") is not False,
         readers=tuple(
             ReaderRow(
                 name=_text(reader, "name"),
@@ -177,7 +229,7 @@ def _ring(row: Raw) -> Ring:
 def _log_line(row: Raw) -> LogLine:
     return LogLine(
         ts_ns=_count(row, "ts_ns"),
-        level=_text(row, "level").upper(),
+        level=clean(_text(row, "level").upper()),  # upper case may bring a combining character
         logger=_text(row, "logger"),
         text=_text(row, "text", limit=500),
     )
@@ -204,5 +256,9 @@ def _mapping(row: Raw, key: str) -> Raw:
 
 
 def _rows(row: Raw, key: str) -> list[Raw]:
+    return [item for item in _list(row, key) if isinstance(item, dict)]
+
+
+def _list(row: Raw, key: str) -> list[Any]:
     value = row.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return value if isinstance(value, list) else []

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from console.tui.snapshot import Health, Snapshot
 from console.tui.status import Connection, EngineStatus
-from console.tui.text import Cell, Glyphs, Row, clock_text, fit_row, row_width, short_count
+from console.tui.text import Cell, Glyphs, Row, clean, clock_text, fit, fit_row, row_width, short_count
 from core.clock import utc_day
 
 _WORDS = {"connected": "up", "connecting": "connecting", "reconnecting": "reconnecting", "disconnected": "down"}
 _SOURCES = {"simulated": ("SIMULATED", "simulated"), "recording": ("RECORDING", "recording")}
 _GAP: Cell = ("  ", "bar")
+_WIDE = 180  # a single row has room for the longest delay too
+_NAME = 24  # cells for the name of a recording
 
 
 def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
@@ -20,8 +22,9 @@ def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: G
     if snapshot is None:
         return [fit_row(((" starting", "bar"),), width, "bar")] * height
     lights = [_lights(snapshot, glyphs, detail=detail) for detail in (2, 1, 0)]
-    figures = _figures(snapshot, glyphs)
-    clock: Row = ((_clock(snapshot.now_ns), "bar_dim"), (" ", "bar"))
+    wide = width >= (_WIDE if height == 1 else 100)
+    figures = _figures(snapshot, glyphs, worst=height > 1 or width >= _WIDE, venue=wide)
+    clock: Row = ((f" {_clock(snapshot.now_ns)}", "bar_dim"), (" ", "bar"))
     # The most detailed lights that fit: with reasons, with rates, with neither.
     beside = figures if height == 1 else ()
     room = width - row_width(clock) - row_width(beside)
@@ -45,7 +48,11 @@ def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
     cells: list[Cell] = [(" ", "bar")]
     if status is not None and status.source in _SOURCES:
         text, style = _SOURCES[status.source]
-        cells += [(f" {text} ", style), _GAP]
+        cells.append((f" {text} ", style))
+        if detail and status.recording:
+            name = fit(status.recording, min(len(status.recording), _NAME), ellipsis=glyphs.ellipsis)
+            cells.append((f" {name}", "bar"))
+        cells.append(_GAP)
     cells += _engine(health, status, glyphs, detail=detail)
     if health.reachable and status is not None:
         for connection in status.connections:
@@ -55,32 +62,48 @@ def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
 
 def _engine(health: Health, status: EngineStatus | None, glyphs: Glyphs, *, detail: int) -> list[Cell]:
     if not health.reachable:
-        reason = f": {health.reason}" if detail and health.reason else ""
+        reason = f": {health.reason}" if health.reason else ""
         return [(glyphs.warning, "bar_down"), (f" engine not reachable{reason}", "bar_down")]
     state = status.state if status is not None else "unknown"
     style = "bar_up" if state == "running" else "bar_warn"
-    return [(glyphs.light, style), (f" engine {state}" if detail == 2 or state != "running" else " engine", "bar")]
+    cells: list[Cell] = [(glyphs.light, style)]
+    cells.append((f" engine {state}" if detail == 2 or state != "running" else " engine", "bar"))
+    if status is not None and status.read_only:
+        cells.append((" RO", "bar_warn"))
+    return cells
 
 
 def _connection(connection: Connection, health: Health, glyphs: Glyphs, *, detail: int) -> list[Cell]:
     word = _WORDS.get(connection.status, connection.status or "unknown")
-    name = connection.venue.lower()
+    name = clean(connection.venue.lower())  # lower case may bring a combining character
     if word == "up":
         rate = f" {short_count(round(health.rates.get(connection.venue, 0.0)))}/s"
-        return [(glyphs.light, "bar_up"), (f" {name} up{rate}" if detail else f" {name} up", "bar")]
+        cells: list[Cell] = [(glyphs.light, "bar_warn" if connection.restarts else "bar_up")]
+        cells.append((f" {name} up{rate}" if detail else f" {name} up", "bar"))
+        if connection.restarts:
+            noun = "restart" if connection.restarts == 1 else "restarts"
+            text = f", {connection.restarts} {noun}" if detail else f" r{connection.restarts}"
+            cells.append((text, "bar_warn"))
+        return cells
     reason = f" ({connection.reason})" if detail == 2 and connection.reason else ""
     style = "bar_down" if word in {"down", "error"} else "bar_warn"
     return [(glyphs.warning, style), (f" {name} {word}{reason}", style)]
 
 
-def _figures(snapshot: Snapshot, glyphs: Glyphs) -> Row:
+def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool) -> Row:
     health, status = snapshot.health, snapshot.status
     cells: list[Cell] = [(" ", "bar")]
     if status is None:
         return tuple(cells)
     if status.delays:
         delays = f"{_milliseconds(status.publish_p50_ns)}/{_milliseconds(status.publish_p99_ns)}"
-        cells += [("lat ", "bar_dim"), (f"{delays} ms", "bar"), _GAP]
+        cells += [("lat ", "bar_dim"), (f"{delays} ms", "bar")]
+        if worst and status.publish_max_ns:
+            cells += [(" max ", "bar_dim"), (_milliseconds(status.publish_max_ns), "bar")]
+        if venue and status.venue_p99_ns:
+            delays = f"{_milliseconds(status.venue_p50_ns)}/{_milliseconds(status.venue_p99_ns)}"
+            cells += [_GAP, ("venue ", "bar_dim"), (f"{delays} ms", "bar")]
+        cells += [_GAP]
     cells += [("lag ", "bar_dim"), (short_count(health.lag), "bar"), _GAP]
     cells += [("lost ", "bar_dim" if not health.lost else "bar_down")]
     cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
@@ -88,7 +111,10 @@ def _figures(snapshot: Snapshot, glyphs: Glyphs) -> Row:
         cells += [("not stored", "bar_dim")]
     else:
         style = "bar" if status.store_lag_s < 5 else "bar_warn"
-        cells += [("store ", "bar_dim"), (f"{status.store_lag_s:.1f} s", style)]
+        word = (f"{glyphs.warning} store FAILING", "bar_down") if status.store_problem else ("store", "bar_dim")
+        cells += [word, (f" {status.store_lag_s:.1f} s", style)]
+    if status.store_lost:
+        cells += [_GAP, (f"{glyphs.warning} store lost {short_count(status.store_lost)}", "bar_down")]
     if health.withheld:
         noun = "book" if health.withheld == 1 else "books"
         cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]

@@ -28,6 +28,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 HUNG_UP: Final = 128 + signal.SIGHUP
 _MOUSE_REPORT: Final = b"\x1b[M"
 _STALLED_S: Final = 1.0
+_CLIPBOARD: Final = "\x1b]52;"
 _RESET: Final = (
     "\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l"
     "\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
@@ -63,6 +64,12 @@ class InputCleaner:
         """What was held back, once nothing more came: a lone `ESC [` was a key; half a mouse report was nothing."""
         held, self._held = self._held, b""
         return held.decode() if held == b"\x1b[" else ""
+
+
+def past_tmux(sequence: str) -> str:
+    """An escape sequence in the envelope that tmux hands on to the terminal round it."""
+    doubled = sequence.replace("\x1b", "\x1b\x1b")
+    return f"\x1bPtmux;{doubled}\x1b\\"
 
 
 class _Unbreakable:
@@ -105,6 +112,12 @@ class ConsoleDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._file = _Unbreakable(_screen_file())  # type: ignore[assignment]
+
+    def write(self, data: str) -> None:
+        """Write to the terminal. What is copied is also sent past tmux, which by default keeps it to itself."""
+        super().write(data)
+        if data.startswith(_CLIPBOARD) and os.environ.get("TMUX"):
+            super().write(past_tmux(data))
 
     def stop_application_mode(self) -> None:
         """Give the terminal back."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import attrs
+from rich.cells import cell_len
 
 Cell = tuple[str, str]
 """Some text and the name of its style (`console.tui.themes`)."""
 Row = tuple[Cell, ...]
 """One line of a widget."""
+CURSOR = "+cursor"
+"""Appended to the style names of the row under the cursor."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,33 +36,38 @@ class Glyphs:
     levels: str
     ramps: str
     candles: str
+    shade: str
 
 
 UNICODE = Glyphs(
     up="▲", down="▼", light="●", warning="⚠", cursor="▸", focus="•", dash="─", bar="│", tee="├", cross="┬",
     ellipsis="…", dotted="┈", minus="−", levels=" ▁▂▃▄▅▆▇█", ramps=" ▏▎▍▌▋▊▉█", candles=" ╷╻╵│╽╹╿┃",
+    shade="░",
 )  # fmt: skip
 """`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`."""
 
 ASCII = Glyphs(
     up="^", down="v", light="*", warning="!", cursor=">", focus="+", dash="-", bar="|", tee="+", cross="+",
     ellipsis="~", dotted=".", minus="-", levels=" ___---##", ramps="    ====#", candles=" ..'||'|#",
+    shade="-",
 )  # fmt: skip
 
 
 def clean(text: str, *, limit: int = 200) -> str:
-    """`text` with control, combining and double-width characters replaced by `?`, at most `limit` long."""
+    """At most `limit` characters of `text`; those that are not printable or not one cell wide become `?`."""
     if text.isascii() and text.isprintable():
         return text[:limit]
     return "".join(map(_safe, text[:limit]))
 
 
+@lru_cache(maxsize=4096)
 def _safe(character: str) -> str:
     if character in "\n\t":
         return " "
     if not character.isprintable() or unicodedata.category(character)[0] in "CM":
         return "?"
-    return "?" if unicodedata.east_asian_width(character) in "WF" else character
+    # Asked of the library that draws: where its table and Unicode's differ, its is the one rows are laid out by.
+    return character if cell_len(character) == 1 else "?"
 
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
@@ -97,6 +106,14 @@ def title_row(parts: Row, width: int, glyphs: Glyphs, *, edge: str = "") -> Row:
     if used < width:
         cells.append((glyphs.dash * (width - used), "grid"))
     return fit_row(tuple(cells), width, "grid")
+
+
+def bar_text(value: int, *, largest: int, width: int, glyphs: Glyphs) -> str:
+    """A bar of at most `width` cells, in eighths of a cell; anything above nothing is at least one eighth."""
+    if value <= 0 or largest <= 0:
+        return ""
+    eighths = max(min(value * width * 8 // largest, width * 8), 1)
+    return (glyphs.ramps[8] * (eighths // 8) + glyphs.ramps[eighths % 8]).rstrip()
 
 
 def clock_text(instant_ns: int, *, decimals: int = 3) -> str:

@@ -13,7 +13,7 @@ from rich.color import Color, ColorType
 from rich.style import Style
 from textual.theme import Theme
 
-from console.tui.rows import CURSOR
+from console.tui.text import CURSOR
 
 
 class Depth(enum.StrEnum):

@@ -105,3 +105,14 @@ def test_banned_calls_stay_out(banned: str) -> None:
     """Known traps: the resource tracker that unlinks others' segments, naive time, blocking sleeps."""
     product = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in {"tests", "perf"}]
     assert [str(path) for path in product if banned in path.read_text(encoding="utf-8")] == []
+
+
+def test_every_benchmark_can_be_run_by_name() -> None:
+    """Each module in `perf/` that is no part of another has a `measure` that takes no argument."""
+    benchmarks = [
+        path for path in (ROOT / "perf").glob("*.py") if not path.name.startswith("_") and path.name != "figures.py"
+    ]
+    for path in benchmarks:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "measure"]
+        assert [len(node.args.args) + len(node.args.kwonlyargs) for node in found] == [0], path.name

@@ -48,7 +48,8 @@ def error_of(printed: str) -> dict[str, Any]:
         (["serve", "--provider", "mtgox"], 2, "mtgox"),
         (["serve", "--provider", "kraken", "--symbols", "\x1b[2J"], 2, "bad symbol"),
         (["serve", "--provider", "kraken", "--recording", "/nowhere.gz"], 4, "/nowhere.gz"),
-        (["serve", "--provider", "simulated", "--instance-id", "a/b"], 3, "bad instance name"),
+        (["serve", "--provider", "simulated", "--instance-id", "a/b"], 2, "bad name for an engine"),
+        (["serve", "--provider", "simulated", "--speed", "3"], 2, "speed without a recording"),
         (["serve", "--provider", "simulated", "--faults", "meteor=3"], 2, "meteor"),
         (["serve", "--config", "/nowhere.toml"], 3, "/nowhere.toml"),
         (["serve", "--until-end"], 2, "--until-end"),
@@ -83,12 +84,31 @@ def test_a_shared_memory_directory_of_somebody_else(tmp_path: Path) -> None:
     assert "this user alone" in error_of(printed)["message"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["demo", "--json"], ["serve", "--provider", "simulated"]])
+@pytest.mark.parametrize("arguments", [["demo", "--json"], ["serve", "--provider", "simulated"]])
 def test_without_a_terminal_commands_run_as_batch(arguments: list[str]) -> None:
     """No screen is opened where there is none; a command without sense still ends with its own code."""
     code, _, errors = ringside(*arguments, RINGSIDE_SHM="/proc")
     assert code == 3
     assert "/proc" in errors or "/proc" in _
+
+
+def test_bare_ringside_without_a_terminal_starts_nothing() -> None:
+    """Nobody is watching: exit code 2 and how to get a terminal, instead of a stream into nowhere."""
+    code, _, errors = ringside()
+    assert code == 2
+    assert "ssh -t" in errors
+
+
+def test_output_that_cannot_be_written_is_said() -> None:
+    """A full disk behind stdout is an error in words with exit code 1, not a traceback."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "console", "--batch", "db", "stats", "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert result.returncode == 1
+    assert "cannot write the output" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_attaching_needs_a_terminal_and_an_engine() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from console.journal import Journal
 from console.plan import EnginePlan, FeedPlan, ProviderName
 from console.supervise import Engine
 from core.clock import wall_ns
-from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError
+from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError, UsageError
 from core.model.records import F_MAYBE_BAD_BOOK, TRADE, Schema
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
@@ -60,6 +61,11 @@ async def run_until(plan: EnginePlan, enough: Callable[[dict[str, Any]], bool]) 
             await trio.to_thread.run_sync(client.request, "shutdown")
             client.close()
     return engine.summary
+
+
+def left_behind() -> list[str]:
+    """What stands in shared memory besides the service registry, which outlives its entries."""
+    return [path.name for path in layout.directory().iterdir() if path.name != "registry"]
 
 
 def feed_of(status: dict[str, Any], symbol: str) -> dict[str, Any]:
@@ -139,11 +145,12 @@ async def test_a_second_run_continues_the_store() -> None:
     """Stopping and starting again appends to the same segments under the same instrument number."""
     plan = make_plan("BTCUSD")
     for _ in range(2):
-        await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 10)
+        summary = await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 10)
     history = EmbeddedHistory(find_paths().data / "ticks")
     trades = history.read(SeriesKey("SIM.KRAKEN", "BTCUSD", Schema.TRADES), 0, 2**62)
     assert len(trades) >= 20
     assert len(np.unique(trades["instrument_id"])) == 1
+    assert summary["store"]["duplicates"] == 0
 
 
 @pytest.mark.trio
@@ -165,7 +172,7 @@ async def test_another_process_may_read_the_rings() -> None:
             engine.stop()
     assert reader.closed
     reader.close()
-    assert list(layout.directory().iterdir()) == []
+    assert left_behind() == []
 
 
 @pytest.mark.trio
@@ -173,7 +180,7 @@ async def test_another_process_may_read_the_rings() -> None:
     ("plan_changes", "error"),
     [
         ({"symbols": ("FOOUSD",)}, NotFoundError),
-        ({"instance": "a/b"}, ConfigurationError),
+        ({"instance": "a/b"}, UsageError),
         ({"data_directory": Path("/proc/nowhere")}, ConfigurationError),
         ({"state_directory": Path("/dev/null/state")}, ConfigurationError),
     ],
@@ -184,7 +191,7 @@ async def test_what_cannot_start_says_why(plan_changes: dict[str, Any], error: t
     engine = Engine(make_plan(*symbols, **plan_changes), Journal())
     with trio.fail_after(DEADLINE_S), pytest.raises(error):
         await engine.run()
-    assert list(layout.directory().iterdir()) == []
+    assert left_behind() == []
 
 
 @pytest.mark.trio
@@ -250,3 +257,42 @@ def _wait_for_trades(instance: str, trades: int) -> None:
         except ControlError:
             continue
     raise AssertionError("the engine did not stream in time")
+
+
+@pytest.mark.trio
+async def test_a_feed_that_fails_takes_no_other_down() -> None:
+    """One feed never comes up; the other streams on, and the summary says which was given up and why."""
+    feeds = (
+        FeedPlan(provider="kraken", symbols=("BTCUSD",), simulated=True),
+        FeedPlan(provider="binance", symbols=("FOOUSD",), simulated=True),
+    )
+    summary = await run_until(make_plan(feeds=feeds), lambda status: feed_of(status, "BTCUSD")["trades"] >= 5)
+    assert summary["store"]["rows"] >= 5
+    (error,) = summary["errors"]
+    assert "FOOUSD" in error
+
+
+@pytest.mark.trio
+async def test_a_locked_catalogue_stops_nothing() -> None:
+    """While another process holds the catalogue, trades are stored all the same; instruments follow later."""
+    paths = find_paths()
+    plan = make_plan("BTCUSD")
+    await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 1)
+    engine = Engine(plan, Journal())
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            path: Path = await nursery.start(engine.run)
+            holder = sqlite3.connect(paths.state / "catalogue.sqlite3", isolation_level=None)
+            holder.execute("BEGIN IMMEDIATE")
+            client = ControlClient(path, timeout_s=10)
+            while feed_of(await trio.to_thread.run_sync(client.request, "status"), "BTCUSD")["trades"] < 5:
+                await trio.sleep(0.05)
+            holder.rollback()
+            holder.close()
+            client.close()
+            engine.stop()
+    assert engine.summary["store"]["lost"] == 0
+    assert (
+        engine.summary["store"]["rows"] + engine.summary["store"]["duplicates"]
+        == engine.summary["feeds"][0]["trades"]
+    )

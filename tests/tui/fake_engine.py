@@ -55,8 +55,11 @@ class FakeEngine:
         self.directory, self.instance, self.listings = directory, instance, listings
         self.socket_path = directory / f"{instance}.sock"
         self.requests: list[str] = []
+        self.changes: list[dict[str, str]] = []
+        self.refusal: dict[str, Any] = {}
         self.status: dict[str, Any] = {}
         self.overrides: dict[str, Any] = {}
+        self.answer_overrides: dict[str, Any] = {}
         self._capacity = capacity
         self._writers: dict[tuple[str, str, Schema], RingWriter] = {}
         self._numbers = {listing.key: number for number, listing in enumerate(listings, start=1)}
@@ -73,18 +76,7 @@ class FakeEngine:
         """Open the rings and the socket."""
         self._stopped.clear()
         for listing in self.listings:
-            for schema in Schema:
-                name = ring_name(listing.symbol, listing.venue, schema=schema, instance=self.instance)
-                identity = RingIdentity(
-                    schema=schema,
-                    record_bytes=schema.dtype.itemsize,
-                    symbol=listing.symbol,
-                    venue=listing.venue,
-                    instrument_id=self._numbers[listing.key],
-                    instance=self.instance,
-                )
-                writer = RingWriter(self.directory / name, identity, capacity=self._capacity)
-                self._writers[(*listing.key, schema)] = writer
+            self._open(listing)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket_path.unlink(missing_ok=True)
         self._listener.bind(os.fspath(self.socket_path))
@@ -92,6 +84,32 @@ class FakeEngine:
         self._listener.settimeout(0.05)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def _open(self, listing: Listing) -> None:
+        for schema in Schema:
+            name = ring_name(listing.symbol, listing.venue, schema=schema, instance=self.instance)
+            identity = RingIdentity(
+                schema=schema,
+                record_bytes=schema.dtype.itemsize,
+                symbol=listing.symbol,
+                venue=listing.venue,
+                instrument_id=self._numbers[listing.key],
+                instance=self.instance,
+            )
+            writer = RingWriter(self.directory / name, identity, capacity=self._capacity)
+            self._writers[(*listing.key, schema)] = writer
+
+    def subscribe(self, symbol: str, venue: str) -> None:
+        """Offer one instrument more."""
+        listing = Listing(symbol, venue or "KRAKEN")
+        self._numbers.setdefault(listing.key, len(self._numbers) + 1)
+        self._open(listing)
+        self.listings = (*(one for one in self.listings if one.key != listing.key), listing)
+
+    def unsubscribe(self, symbol: str, venue: str) -> None:
+        """Close and remove the rings of an instrument; its feed keeps its counts, as an engine's does."""
+        for schema in Schema:
+            self._writers.pop((symbol, venue, schema)).close()
 
     def close(self) -> None:
         """Take away socket and rings. May be called twice, and `start` may follow."""
@@ -104,14 +122,21 @@ class FakeEngine:
         self._writers.clear()
 
     def trade(
-        self, key: tuple[str, str], price: str, quantity: str = "1", *, side: bytes = b"B", ts_ns: int | None = None
+        self,
+        key: tuple[str, str],
+        price: str,
+        quantity: str = "1",
+        *,
+        side: bytes = b"B",
+        ts_ns: int | None = None,
+        ahead_ns: int = 0,
     ) -> None:
-        """Publish one trade."""
+        """Publish one trade, received at `ts_ns` and dated `ahead_ns` later by the venue."""
         low, high = split_quantity(parse_quantity(quantity))
         now_ns = time.time_ns() if ts_ns is None else ts_ns
         record = TRADE_STRUCT.pack(
-            12, 0, self._publisher(key), self._numbers[key], now_ns, parse_price(price), low, b"T", side, F_LAST, 0,
-            now_ns, high, 0,
+            12, 0, self._publisher(key), self._numbers[key], now_ns + ahead_ns, parse_price(price), low, b"T", side,
+            F_LAST, 0, now_ns, high, 0,
         )  # fmt: skip
         self._writers[(*key, Schema.TRADES)].push(record)
 
@@ -179,9 +204,21 @@ class FakeEngine:
         for line in data.splitlines():
             request = json.loads(line)
             self.requests.append(request["op"])
-            result = self.answer() if request["op"] == "status" else {}
-            connection.sendall(encode({"v": VERSION, "id": request["id"], "ok": True, "result": result}))
+            answer = {"v": VERSION, "id": request["id"], **self._carry_out(request), **self.answer_overrides}
+            connection.sendall(encode(answer))
         return True
+
+    def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
+        operation = request["op"]
+        if operation == "status":
+            return {"ok": True, "result": self.answer()}
+        if self.refusal:
+            return {"ok": False, "error": self.refusal}
+        if operation in ("subscribe", "unsubscribe"):
+            change = {name: request[name] for name in ("symbol", "venue")}
+            getattr(self, operation)(**change)
+            self.changes.append({"operation": operation, **change})
+        return {"ok": True, "result": {}}
 
     def answer(self) -> dict[str, Any]:
         """The documented shape of `status`, with this engine's rings and `overrides`."""
@@ -212,6 +249,7 @@ class FakeEngine:
             "product": listing.product, "price_decimals": listing.price_decimals, "quantity_decimals": 4,
             "instrument_id": self._numbers[listing.key], "trades": 0, "quotes": 0, "book_updates": 0,
             "duplicates": 0, "out_of_order": 0, "gaps": 0, "checksum_ok": 0, "checksum_bad": 0, "reconnects": 0,
+            "streaming": (*listing.key, Schema.TRADES) in self._writers,
             "rejected": 0, "skewed": 0, "book_state": "live", "problem": "", "last_event_ns": 0, "last_recv_ns": 0,
         }  # fmt: skip
 

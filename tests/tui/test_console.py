@@ -126,10 +126,12 @@ def test_every_screen_is_reached_by_its_number(see: See) -> None:
 
     async def scene(console: Console) -> None:
         await console.until("Board")
-        for one in SCREENS[1:7]:
+        for one in SCREENS[1:6]:
             await console.press(str(one.number))
             text = await console.until(one.promise)
             assert "Not there yet" in text
+        await console.press("7")
+        await console.until("Readers")
         await console.press("8")
         await console.until("engine started")
         await console.press("escape")
@@ -185,6 +187,24 @@ def test_the_engine_may_go_and_come_back(see: See, engine: FakeEngine) -> None:
     see(scene)
 
 
+@pytest.mark.parametrize("nonsense", [{"result": [1]}, {"ok": False, "error": ["no"]}, {"ok": False, "error": "no"}])
+def test_an_engine_that_answers_nonsense_is_not_reachable(
+    see: See, engine: FakeEngine, nonsense: dict[str, object]
+) -> None:
+    """An answer of another shape counts as none, also to what was asked for; a good one ends that."""
+
+    async def scene(console: Console) -> None:
+        await console.until("engine running")
+        engine.answer_overrides = nonsense
+        await console.until("engine not reachable")
+        console.app.link.ask("shutdown")
+        await console.until("shutdown")
+        engine.answer_overrides = {}
+        await console.until("engine running")
+
+    see(scene)
+
+
 def test_a_console_without_an_engine_waits_for_one(see: See, engine: FakeEngine) -> None:
     """Started first, the console says that no engine is running, and shows it once there is one."""
     engine.close()
@@ -222,6 +242,38 @@ def test_problems_are_counted_and_listed(see: See, engine: FakeEngine) -> None:
         await console.until("BTCUSD KRAKEN: checksum ?[31mdiffers?")
 
     see(scene)
+
+
+def test_the_log_scrolls_as_far_as_its_filter_leaves(see: See, engine: FakeEngine) -> None:
+    """Scrolled to the oldest of many lines, the log shows the few that a filter then leaves."""
+    line = {"ts_ns": 1, "level": "INFO", "logger": "a", "text": "usual"}
+    engine.overrides = {"log": [line] * 60 + [{**line, "level": "WARNING", "text": "unusual"}] + [line] * 60}
+
+    async def scene(console: Console) -> None:
+        await console.until("Board")
+        await console.press("8", "g")
+        await console.until("120 newer below")
+        await console.press("l", "l")
+        text = await console.until("1 of 121")
+        assert "unusual" in text
+
+    see(scene)
+
+
+def test_counts_of_the_selected_feed_are_shown(see: See, engine: FakeEngine) -> None:
+    """What its feed counted and complains of stands in the head of the selected instrument's panes, at every size."""
+    feeds = engine.answer()["feeds"]
+    feeds[0] |= {"gaps": 2, "duplicates": 13, "problem": "quiet for 60 s"}
+    engine.overrides = {"feeds": feeds}
+
+    async def scene(console: Console) -> None:
+        text = await console.until("gaps 2  dup 13")
+        assert "⚠ quiet for 60 s" in text
+        assert len(text.splitlines()) == 24
+        console.app.attachment.select(ETH)
+        await console.until(lambda screen: "gaps 2" not in screen)
+
+    see(scene, size=(80, 24))
 
 
 def test_losses_of_every_reader_are_shown(see: See, engine: FakeEngine) -> None:

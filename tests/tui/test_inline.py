@@ -13,7 +13,7 @@ from config.paths import find_paths
 from core.model.records import Schema
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
-from ringbuf import layout
+from tests.simulator.test_engine import left_behind
 from tests.tui.terminal_session import TerminalSession
 from tests.tui.test_terminal import _assert_given_back
 
@@ -33,7 +33,7 @@ def assert_store_is_whole() -> None:
     assert len(trades) > 0
     ids = sorted(trades["sequence"].tolist())
     assert ids == list(range(ids[0], ids[0] + len(ids)))
-    assert list(layout.directory().iterdir()) == []
+    assert left_behind() == []
 
 
 def test_the_console_shows_prices_and_q_stores_everything() -> None:
@@ -68,7 +68,7 @@ def test_a_demo_leaves_nothing_behind() -> None:
         assert running.wait() == 0
     assert not home.exists()
     assert list(home.parent.glob("ringside-demo-*")) == []
-    assert list(layout.directory().iterdir()) == []
+    assert left_behind() == []
 
 
 def test_what_cannot_start_is_said_without_a_screen() -> None:
@@ -78,6 +78,15 @@ def test_what_cannot_start_is_said_without_a_screen() -> None:
         assert b"no such symbol: FOOUSD" in running.output
         assert b"Traceback" not in running.output
         assert running.attributes() == running.attributes_before
+
+
+def test_a_terminal_that_vanishes_costs_nothing() -> None:
+    """When the terminal is closed the engine still stores everything and leaves nothing in shared memory."""
+    with session(*SERVE) as running:
+        running.read_until("▲")
+        running.hang_up()
+        assert running.wait(reading=False) == 129
+    assert_store_is_whole()
 
 
 @pytest.mark.parametrize("size", [(20, 5), (60, 15), (80, 24)])
@@ -108,7 +117,7 @@ def test_attach_shows_an_engine_and_leaves_it_alone() -> None:
             assert running.wait() == 0
         assert engine.child.poll() is None
         with session("attach", "beta") as running:
-            assert running.wait() == 5
+            assert running.wait() == 4
         engine.child.send_signal(signal.SIGTERM)
         assert engine.wait() == 143
     assert_store_is_whole()

@@ -128,3 +128,14 @@ def test_a_terminal_without_utf8_gets_ascii(engine: FakeEngine) -> None:
         session.send(b"q")
         assert session.wait() == 0
         assert session.output.isascii()
+
+
+def test_a_copy_reaches_the_terminal_round_tmux(engine: FakeEngine) -> None:
+    """Under tmux a copied row is sent plain, for tmux itself, and in the envelope that goes past it."""
+    with _session(engine, TMUX="/tmp/tmux/default,1,0") as session:
+        session.read_until("42150.2")
+        session.send(b"y")
+        session.read_until("\x1bPtmux;\x1b\x1b]52;c;")
+        assert b"\x1b]52;c;" in session.output
+        session.send(b"q")
+        assert session.wait() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.tui.actions import SCREENS, help_rows, key_row
-from console.tui.logrows import LEVELS, log_rows
+from console.tui.logrows import LEVELS, filter_log, log_rows
 from console.tui.snapshot import Snapshot
 from console.tui.statusline import status_rows
 from console.tui.text import Row, fit_row
@@ -116,11 +116,12 @@ class LogPane(LineWidget):
         width, height = self.size
         if not width or not height or snapshot is None:
             return
-        lines = snapshot.status.log if snapshot.status is not None else ()
-        self.back = min(self.back, max(len(lines) - 1, 0))
+        lines, repairs = ((), ()) if snapshot.status is None else (snapshot.status.log, snapshot.status.store_repairs)
+        shown = filter_log(lines, level=self.level, pattern=self.pattern)
+        self.back = min(self.back, max(len(shown) - 1, 0))
         self.show(
             log_rows(
-                lines, snapshot.health.problems, level=self.level, pattern=self.pattern, back=self.back,
+                lines, snapshot.health.problems, repairs, level=self.level, pattern=self.pattern, back=self.back,
                 width=width, height=height, glyphs=self.look.glyphs,
             )
         )  # fmt: skip
@@ -128,6 +129,11 @@ class LogPane(LineWidget):
     def next_level(self) -> None:
         """Leave out one level more, or begin again with all."""
         self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
+
+    @property
+    def page(self) -> int:
+        """How many lines fit."""
+        return max(self.size.height - 2, 1)
 
     def move(self, step: int) -> None:
         """Scroll by `step` lines; down is newer."""

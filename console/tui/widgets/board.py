@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.message import Message
 
-from console.tui.rows import SORTS, board_columns, board_head, board_row, board_title, filter_views, sort_views
+from console.tui.boardrows import SORTS, board_columns, board_head, board_row, board_title, filter_views, sort_views
 from console.tui.snapshot import Key, Snapshot, SymbolView
 from console.tui.text import Row
 from console.tui.widgets.lines import LineWidget, Look

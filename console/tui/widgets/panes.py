@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from console.tui.chart import chart_rows, chart_title
-from console.tui.rows import ladder_rows, tape_rows, tape_title
+from console.tui.ladderrows import ladder_rows
 from console.tui.snapshot import Focus, Print
+from console.tui.taperows import tape_rows, tape_title
 from console.tui.text import Row
+from console.tui.troublerows import trouble_rows
 from console.tui.widgets.lines import LineWidget, Look
 
 
@@ -15,7 +17,7 @@ def edge_of(widget: LineWidget) -> str:
 
 
 class ChartPane(LineWidget):
-    """The selected instrument's candles."""
+    """The selected instrument's candles, below what went wrong on its feed."""
 
     def draw(self, focus: Focus | None) -> None:
         """Draw this frame."""
@@ -23,8 +25,10 @@ class ChartPane(LineWidget):
         if not width or not height:
             return
         glyphs, edge = self.look.glyphs, edge_of(self)
-        title = chart_title(focus, width=width, glyphs=glyphs, edge=edge)
-        self.show([title, *chart_rows(focus, width=width, height=height - 1, glyphs=glyphs, edge=edge)])
+        head = [chart_title(focus, width=width, glyphs=glyphs, edge=edge)]
+        head += [] if focus is None else trouble_rows(focus.view.feed, width=width, glyphs=glyphs, edge=edge)
+        rows = chart_rows(focus, width=width, height=height - len(head), glyphs=glyphs, edge=edge)
+        self.show([*head, *rows][:height])
 
 
 class LadderPane(LineWidget):

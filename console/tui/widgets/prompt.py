@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-Mode = Literal["command", "filter", "confirm"]
-_MARKS: Final[dict[Mode, str]] = {"command": ":", "filter": "/", "confirm": "!"}
+Mode = Literal["command", "filter", "confirm", "subscribe"]
+_MARKS: Final[dict[Mode, str]] = {"command": ":", "filter": "/", "confirm": "!", "subscribe": "+"}
 _HISTORY: Final = 200
 
 
@@ -63,6 +63,8 @@ class Prompt(Horizontal):
         )
 
     def _suggestion(self, text: str) -> str:
+        if self.mode == "subscribe":
+            return self._complete(f"subscribe {text}").removeprefix("subscribe ")
         return self._complete(text) if self.mode == "command" else ""
 
     @property

@@ -44,7 +44,7 @@ def test_the_environment_wins_and_origins_are_kept(tmp_path: Path) -> None:
         ("[engine]\nsymbol = []\n", "engine.symbol: no such setting (did you mean engine.symbols?)"),
         ("engine = 3\n", "engine: must be a table"),
         ("[ring]\ncapacity = 100\n", "power of two"),
-        ("[ring]\ncapacity = true\n", "must be a int, not True at ring.capacity"),
+        ("[ring]\ncapacity = true\n", "must be a whole number, not True at ring.capacity"),
         ("[screen]\nframes_per_s = 0\n", "must be above 0"),
         ('[engine]\nsymbols = "BTCUSD"\n', "must be a list of strings"),
         ("[engine\n", "line 1"),

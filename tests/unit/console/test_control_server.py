@@ -20,12 +20,16 @@ from ringbuf import control
 from ringbuf.control import ControlClient, ControlError
 
 
-def _refuse(_request: dict[str, Any]) -> dict[str, Any]:
+async def _echo(request: dict[str, Any]) -> dict[str, Any]:
+    return {"echo": request.get("word", "")}
+
+
+async def _refuse(_request: dict[str, Any]) -> dict[str, Any]:
     raise RefusedError("not now", "shutdown", hint="try later")
 
 
 OPERATIONS: dict[str, control_server.Operation] = {
-    "ping": lambda request: {"echo": request.get("word", "")},
+    "ping": _echo,
     "refuse": _refuse,
 }
 
@@ -66,16 +70,17 @@ async def test_a_client_gets_answers_and_refusals() -> None:
         (b'{"v":1,"op":"rm -rf"}', "no such operation"),
     ],
 )
-def test_nonsense_gets_an_error(line: bytes, message: str) -> None:
+@pytest.mark.trio
+async def test_nonsense_gets_an_error(line: bytes, message: str) -> None:
     """Whatever the line holds, the answer is an error object of this protocol."""
-    found = answer(line, OPERATIONS)
+    found = await answer(line, OPERATIONS)
     assert not found["ok"]
     assert message in found["error"]["message"]
 
 
 @pytest.mark.trio
 async def test_an_endless_line_is_cut_off() -> None:
-    """Ten megabytes without a newline get one error and a closed connection; others are still served."""
+    """Ten megabytes without a newline end that connection, with an error if it listens; others are still served."""
     async with served() as path:
 
         def flood() -> bytes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import console.tui
 from console.tui.attach import Attachment
 from console.tui.snapshot import Snapshot
 from console.tui.status import parse_status
-from core.clock import NS_PER_S
+from core.clock import DAY_NS, NS_PER_S
 from core.model.records import Schema
 from ringbuf.reader import RingReader
 from tests.tui.fake_engine import FakeEngine, Listing
@@ -49,7 +51,7 @@ def times() -> Times:
 @pytest.fixture
 def attachment(times: Times) -> Iterator[Attachment]:
     """An attachment that reads those clocks."""
-    made = Attachment(wall_ns=lambda: times.now_ns, monotonic_s=lambda: times.now_s)
+    made = Attachment(wall_ns=lambda: times.now_ns, monotonic_ns=lambda: round(times.now_s * NS_PER_S))
     yield made
     made.close()
 
@@ -71,6 +73,21 @@ def test_trades_are_read_from_the_oldest(attachment: Attachment, engine: FakeEng
     assert (focus.view.rate, focus.view.flash, focus.view.direction) == (0.0, False, 0)
     assert [one.price_e9 // 10**9 for one in focus.tape] == [105, 110, 100]
     assert focus.bars["close"].tolist() == [100 * 10**9, 105 * 10**9]
+
+
+def test_a_trade_of_the_far_future_is_not_the_days_first(attachment: Attachment, engine: FakeEngine) -> None:
+    """A trade dated years ahead decides neither the day's change nor the chart, alone or among others."""
+    years_ns = 900 * DAY_NS
+    engine.trade(BTC, "50", ts_ns=T0_NS, ahead_ns=years_ns)
+    look(attachment, engine)
+    engine.trade(BTC, "100", ts_ns=T0_NS)
+    engine.trade(BTC, "110", ts_ns=T0_NS, ahead_ns=years_ns)
+    focus = attachment.frame().focus
+    assert focus is not None
+    assert focus.view.change_e4 == 1000
+    assert focus.bars["close"].tolist() == [100 * 10**9]
+    engine.trade(BTC, "200", ts_ns=T0_NS + DAY_NS)
+    assert attachment.frame().symbols[0].first_e9 == 200 * 10**9
 
 
 def test_ticks_flash_then_point_then_rest(attachment: Attachment, engine: FakeEngine, times: Times) -> None:
@@ -185,6 +202,23 @@ def test_a_ring_that_cannot_be_read_is_a_problem(attachment: Attachment, engine:
     assert snapshot.symbols[1].last_e9 == 200 * 10**9
 
 
+def test_hostile_names_of_rings_are_made_safe(attachment: Attachment, engine: FakeEngine) -> None:
+    """The name of a ring that cannot be read is among the problems without what could command the terminal."""
+    path = engine.directory / "ring\x1b[31m\u202e"
+    path.write_bytes(b"x" * 8192)
+    ring = {"path": str(path), "schema": "trades", "symbol": "BTCUSD", "venue": "KRAKEN"}
+    engine.overrides = {"rings": [ring]}
+    (problem,) = look(attachment, engine).health.problems
+    assert problem.startswith("ring?[31m?: ")
+    assert problem.isprintable()
+
+
+def test_a_store_that_fails_is_a_problem(attachment: Attachment, engine: FakeEngine) -> None:
+    """What the store complains of is among the problems."""
+    engine.overrides = {"store": {"enabled": True, "problem": "no space left"}}
+    assert look(attachment, engine).health.problems == ("store: no space left",)
+
+
 def test_messages_a_second_come_from_two_answers(attachment: Attachment, engine: FakeEngine) -> None:
     """The rate is the difference of the counts over the engine's own time."""
     first, second = engine.answer(), engine.answer()
@@ -196,3 +230,16 @@ def test_messages_a_second_come_from_two_answers(attachment: Attachment, engine:
     attachment.status_lost("it has gone")
     health = attachment.frame().health
     assert (health.reachable, health.rates) == (False, {})
+
+
+def test_the_screen_reads_no_clock_of_its_own() -> None:
+    """Every instant on the screen comes from `core.clock`: no module of it imports `time` or `datetime`."""
+    folder = Path(console.tui.__file__).parent
+    imported = {
+        (path.name, alias.name)
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in (node.names if isinstance(node, ast.Import) else [ast.alias(name=node.module or "")])
+    }
+    assert {name for _path, name in imported} & {"time", "datetime"} == set()

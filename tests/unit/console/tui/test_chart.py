@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from console.tui.chart import chart_rows, chart_title
@@ -14,7 +14,7 @@ from console.tui.text import ASCII, UNICODE, row_width
 from core.bars.candles import CANDLE
 from core.clock import NS_PER_S
 from core.model.records import Records
-from tests.unit.console.tui.test_rows import E9, text_of, view
+from tests.unit.console.tui.test_rows import BTC, E9, text_of, view
 
 MINUTE_NS = 60 * NS_PER_S
 START_NS = 29_833_333 * MINUTE_NS
@@ -31,9 +31,11 @@ def bars(*rows: tuple[int, int, int, int, int]) -> Records:
     return found
 
 
-def drawn(found: Records, *, width: int = 60, height: int = 20, last: int | None = None) -> list[str]:
+def drawn(
+    found: Records, *, width: int = 60, height: int = 20, last: int | None = None, feed: Feed = BTC
+) -> list[str]:
     """The chart as text."""
-    one = view(last_e9=None if last is None else last * E9)
+    one = view(feed, last_e9=None if last is None else last * E9)
     rows = chart_rows(
         Focus(view=one, interval_ns=MINUTE_NS, bars=found), width=width, height=height, glyphs=UNICODE, edge="│"
     )
@@ -89,15 +91,19 @@ def test_charts_of_any_size_keep_their_shape(width: int, height: int) -> None:
         min_size=1,
         max_size=50,
         unique_by=lambda row: row[0],
-    )
+    ),
+    st.integers(1, 80),
+    st.integers(0, 9),
 )
-def test_any_prices_can_be_drawn(rows: list[tuple[int, int, int]]) -> None:
-    """Negative, equal and enormous prices neither fail nor break the shape."""
+@example([(0, 9_123_456_789_123_456_789, 0)], 21, 9)
+def test_any_prices_can_be_drawn(rows: list[tuple[int, int, int]], columns: int, decimals: int) -> None:
+    """Negative, equal and enormous prices neither fail nor break the shape, however narrow the pane is."""
     found = np.zeros(len(rows), CANDLE)
     for bar, (minute, price, width) in zip(found, sorted(rows), strict=True):
         bar["ts_event"] = START_NS + minute * MINUTE_NS
         bar["open"], bar["high"], bar["low"], bar["close"] = price, price + width, price - width, price + width // 2
-    drawn(found, width=70, height=15)
+    feed = Feed(symbol="X", venue="Y", price_decimals=decimals)
+    drawn(found, width=columns, height=15, feed=feed)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from console.tui.output import ExactUpdate, Pen
-from console.tui.terminal import InputCleaner
+from console.tui.terminal import InputCleaner, past_tmux
 from console.tui.text import Row
 from console.tui.widgets.lines import changed_spans
 
@@ -122,3 +122,8 @@ def test_no_input_kills(chunks: list[bytes]) -> None:
     for chunk in chunks:
         assert isinstance(cleaner.feed(chunk), str)
         cleaner.idle()
+
+
+def test_a_copy_is_wrapped_for_tmux() -> None:
+    """tmux's envelope holds the sequence with each escape doubled."""
+    assert past_tmux("\x1b]52;c;QQ==\x07") == "\x1bPtmux;\x1b\x1b]52;c;QQ==\x07\x1b\\"

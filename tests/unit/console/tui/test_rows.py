@@ -8,21 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.tui.rows import (
-    bar_text,
+from console.tui.boardrows import (
     board_columns,
     board_head,
     board_row,
     copy_text,
     filter_views,
-    ladder_rows,
     quote_mark,
     sort_views,
-    tape_rows,
 )
+from console.tui.ladderrows import ladder_rows
 from console.tui.snapshot import Book, Focus, Print, SymbolView
 from console.tui.status import Feed
-from console.tui.text import ASCII, UNICODE, Row, row_width
+from console.tui.taperows import tape_rows
+from console.tui.text import ASCII, UNICODE, Row, bar_text, row_width
 
 E9 = 10**9
 BTC = Feed(symbol="BTCUSD", venue="KRAKEN", quote="USD", product="spot", price_decimals=1, quantity_decimals=4)
@@ -233,11 +232,11 @@ def test_strange_books_are_called_so(
 
 def test_bars_grow_by_eighths() -> None:
     """A bar never vanishes for a quantity above nothing, and never exceeds its room."""
-    assert bar_text(0, 10, 4, UNICODE) == ""
-    assert bar_text(1, 10_000, 4, UNICODE) == "▏"
-    assert bar_text(5, 10, 4, UNICODE) == "██"
-    assert bar_text(99, 10, 4, UNICODE) == "████"
-    assert bar_text(10, 10, 4, ASCII) == "####"
+    assert bar_text(0, largest=10, width=4, glyphs=UNICODE) == ""
+    assert bar_text(1, largest=10_000, width=4, glyphs=UNICODE) == "▏"
+    assert bar_text(5, largest=10, width=4, glyphs=UNICODE) == "██"
+    assert bar_text(99, largest=10, width=4, glyphs=UNICODE) == "████"
+    assert bar_text(10, largest=10, width=4, glyphs=ASCII) == "####"
 
 
 PRINTS = (

@@ -1,0 +1,67 @@
+"""`control`: ask something of a running engine: subscribe, unsubscribe, its status, its rings, to shut down."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from console.batch import output
+from core.errors import (
+    ConfigurationError,
+    ConsoleError,
+    NotFoundError,
+    RefusedError,
+    TransientError,
+    UnreachableError,
+    UsageError,
+)
+
+NAME = "control"
+HELP = "ask something of a running engine"
+
+OPERATIONS = ("status", "rings", "subscribe", "unsubscribe", "shutdown", "ping")
+_KINDS: dict[str, type[ConsoleError]] = {
+    kind.category: kind
+    for kind in (UsageError, ConfigurationError, NotFoundError, RefusedError, UnreachableError, TransientError)
+}
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("instance", help="name of the engine")
+    parser.add_argument("operation", choices=OPERATIONS)
+    parser.add_argument("symbol", nargs="?", help="for subscribe and unsubscribe")
+    parser.add_argument("--venue", default="", help="when several feeds could be meant")
+    output.add_format_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, and print the answer; a refusal ends with its exit code."""
+    asked: dict[str, Any] = {}
+    if arguments.operation in {"subscribe", "unsubscribe"}:
+        if not arguments.symbol:
+            raise UsageError("no symbol", arguments.operation, hint="name one, like BTCUSD")
+        asked = {"symbol": arguments.symbol, "venue": arguments.venue}
+    answer = ask(arguments.instance, arguments.operation, **asked)
+    if arguments.operation == "rings":
+        output.write_rows(answer["rings"], form=arguments.format, envelope={"schema_version": 1})
+    else:
+        output.write_object({"schema_version": 1} | answer, form=arguments.format)
+    return 0
+
+
+def ask(instance: str, operation: str, **asked: Any) -> dict[str, Any]:
+    """The answer of an engine. Raises the `ConsoleError` that it refused with, or `UnreachableError`."""
+    from ringbuf import control, layout
+
+    try:
+        client = control.ControlClient(control.socket_path(instance), timeout_s=15.0)
+        try:
+            return client.request(operation, **asked)
+        finally:
+            client.close()
+    except layout.RingError as error:
+        raise UsageError("bad instance name", str(error)) from error
+    except control.ControlError as error:
+        kind = _KINDS.get(error.category, RefusedError)
+        raise kind(f"{instance} {operation}", str(error), hint=error.hint) from error

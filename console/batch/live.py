@@ -1,0 +1,162 @@
+"""`live`: follow the rings of another process, found through the service registry; rates, delays and losses."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from console.batch import output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.telemetry import LatencyHistogram
+    from ringbuf.reader import RingReader
+
+NAME = "live"
+HELP = "follow the rings of a running engine: rates, delays, losses"
+
+# A missed wake-up of the doorbell costs no more than this.
+LONGEST_WAIT_S = 0.05
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--symbols", required=True, help="canonical symbols like BTCUSD,ETHUSD")
+    parser.add_argument("--venue", default="", help="when a symbol is served for several venues")
+    parser.add_argument("--instance", default="", help="when a symbol is served by several engines")
+    parser.add_argument("--duration", type=float, default=0.0, metavar="S", help="seconds (default: until stopped)")
+    output.add_format_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Follow until the time is over or a signal comes, then print one row a ring."""
+    import trio
+
+    from core.errors import UsageError
+    from core.model.symbology import parse_symbols
+
+    if not 0 <= arguments.duration < 1e9:
+        raise UsageError("bad duration", str(arguments.duration), hint="seconds, 0 for until stopped")
+    symbols = parse_symbols(arguments.symbols)
+    followers = [_Follower(find_ring(one, arguments.venue.upper(), arguments.instance)) for one in symbols]
+    code = trio.run(_follow, followers, arguments.duration)
+    rows = [follower.row() for follower in followers]
+    for follower in followers:
+        follower.reader.close()
+    output.write_rows(rows, form=arguments.format, envelope={"schema_version": 1})
+    return code
+
+
+def find_ring(symbol: str, venue: str, instance: str) -> Path:
+    """The public trade ring of a symbol. One that is streamed without a public ring is asked for one.
+
+    Raises:
+        NotFoundError: nobody serves it and nobody will.
+    """
+    from console.batch.control import ask
+    from core.errors import ConsoleError, NotFoundError
+    from ringbuf import discovery, layout
+
+    try:
+        return discovery.ring_path(symbol, venue, instance=instance)
+    except layout.RingError as error:
+        cause = error
+    for state in discovery.instances():
+        if state.alive and instance in {"", state.instance}:
+            try:
+                ask(state.instance, "subscribe", symbol=symbol, venue=venue)
+                return discovery.ring_path(symbol, venue, instance=state.instance)
+            except (ConsoleError, layout.RingError) as error:
+                cause = layout.RingError(str(error))
+    raise NotFoundError("no ring", str(cause), hint="instances shows what is served") from cause
+
+
+class _Follower:
+    """Reads one ring and keeps what it saw."""
+
+    def __init__(self, path: Path) -> None:
+        from core.clock import monotonic_ns
+        from core.model.records import TRADE
+        from core.telemetry import LatencyHistogram
+        from ringbuf.reader import RingReader
+
+        self.reader: RingReader = RingReader(path, name="live", dtype=TRADE)
+        self._delay: LatencyHistogram = LatencyHistogram()
+        self._records = 0
+        self._last_price_e9 = 0
+        self._began_ns = monotonic_ns()
+
+    async def follow(self) -> None:
+        """Read whenever there is something to read, until cancelled or the ring is closed."""
+        import trio
+
+        from core.clock import wall_ns
+
+        reader = self.reader
+        while not (reader.closed and reader.lag == 0):
+            batch = reader.pop_batch()
+            if len(batch):
+                now_ns = wall_ns()
+                for ts_recv_ns in batch["ts_recv"].tolist():
+                    self._delay.record(now_ns - ts_recv_ns)
+                self._records += len(batch)
+                self._last_price_e9 = int(batch["price"][-1])
+            if reader.arm():
+                with trio.move_on_after(LONGEST_WAIT_S):
+                    await trio.lowlevel.wait_readable(reader.bell_fileno())
+                reader.disarm()
+            else:
+                await trio.lowlevel.checkpoint()
+
+    def row(self) -> dict[str, Any]:
+        """What was seen so far."""
+        from core.clock import NS_PER_S, monotonic_ns
+        from core.model.fixedpoint import format_price
+
+        reader, delay = self.reader, self._delay.summary()
+        elapsed_s = (monotonic_ns() - self._began_ns) / NS_PER_S
+        return {
+            "symbol": reader.symbol,
+            "venue": reader.venue,
+            "instance_id": reader.instance,
+            "ring": reader.path.name,
+            "duration_s": round(elapsed_s, 3),
+            "records": self._records,
+            "records_per_s": round(self._records / elapsed_s, 3) if elapsed_s else 0.0,
+            "lapped": reader.lapped,
+            "latency_p50_us": delay.p50_ns // 1000,
+            "latency_p99_us": delay.p99_ns // 1000,
+            "latency_max_us": delay.max_ns // 1000,
+            "last_price": format_price(self._last_price_e9, 9) if self._records else None,
+            "closed": reader.closed,
+        }
+
+
+async def _follow(followers: list[_Follower], duration_s: float) -> int:
+    import signal
+
+    import trio
+
+    stopped_by = 0
+    async with trio.open_nursery() as nursery:
+
+        async def obey_signals() -> None:
+            nonlocal stopped_by
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+                async for number in signals:
+                    stopped_by = number
+                    nursery.cancel_scope.cancel()
+
+        async def follow_all() -> None:
+            async with trio.open_nursery() as rings:
+                for follower in followers:
+                    rings.start_soon(follower.follow)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(obey_signals)
+        nursery.start_soon(follow_all)
+        if duration_s:
+            await trio.sleep(duration_s)
+            nursery.cancel_scope.cancel()
+    return 128 + stopped_by if stopped_by else 0

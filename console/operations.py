@@ -1,0 +1,116 @@
+"""What the control channel can ask of an engine, and what a read-only engine refuses."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+from console import status
+from console.control_server import Operation
+from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
+from core.model.symbology import parse_symbols
+
+if TYPE_CHECKING:
+    from console.plan import FeedPlan
+    from console.status import HostReport
+    from console.supervise import Engine
+    from core.model.instruments import Instrument
+
+CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown"})
+"""Operations that a read-only engine refuses."""
+
+logger = logging.getLogger("ringside.control")
+
+
+class Host(Protocol):
+    """One planned feed, in this process or in one of its own. `error` is what it was given up for."""
+
+    plan: FeedPlan
+    error: ConsoleError | None
+
+    async def run(self) -> None:
+        """Keep the feed going until cancelled or until it ends for good."""
+
+    def report(self) -> HostReport:
+        """What the status shows of it."""
+
+    def instruments(self) -> dict[str, Instrument]:
+        """What it streams, by symbol."""
+
+    def serves(self, venue: str) -> bool:
+        """Whether it is meant by this name of a venue."""
+
+    async def subscribe(self, symbol: str) -> dict[str, Any]:
+        """Stream one more symbol publicly."""
+
+    async def unsubscribe(self, symbol: str) -> dict[str, Any]:
+        """Stop streaming a symbol."""
+
+
+def operations(engine: Engine) -> dict[str, Operation]:
+    """The operations of an engine by name, the changing ones refused when it is read-only."""
+
+    async def ping(_request: dict[str, Any]) -> dict[str, Any]:
+        return {"pid": os.getpid(), "instance_id": engine.plan.instance}
+
+    async def describe(_request: dict[str, Any]) -> dict[str, Any]:
+        return status.status(engine)
+
+    async def rings(_request: dict[str, Any]) -> dict[str, Any]:
+        return {"rings": status.rings(engine)}
+
+    async def subscribe(request: dict[str, Any]) -> dict[str, Any]:
+        host, symbol = _addressed(engine, request)
+        answer = await host.subscribe(symbol)
+        logger.info("subscribed to %s on %s", answer["symbol"], answer["venue"])
+        engine.announce()
+        return answer
+
+    async def unsubscribe(request: dict[str, Any]) -> dict[str, Any]:
+        host, symbol = _addressed(engine, request, streaming=True)
+        answer = await host.unsubscribe(symbol)
+        logger.info("unsubscribed from %s on %s", answer["symbol"], answer["venue"])
+        engine.announce()
+        return answer
+
+    async def shutdown(_request: dict[str, Any]) -> dict[str, Any]:
+        logger.info("shutdown asked for over the control channel")
+        engine.stop()
+        return {"state": "draining"}
+
+    offered: dict[str, Operation] = {
+        "ping": ping,
+        "status": describe,
+        "rings": rings,
+        "subscribe": subscribe,
+        "unsubscribe": unsubscribe,
+        "shutdown": shutdown,
+    }
+    if engine.plan.read_only:
+        offered |= {name: _refusing(name) for name in CHANGING}
+    return offered
+
+
+def _refusing(name: str) -> Operation:
+    async def refuse(_request: dict[str, Any]) -> dict[str, Any]:
+        raise RefusedError("this engine is read-only", name, hint="it was started with --read-only")
+
+    return refuse
+
+
+def _addressed(engine: Engine, request: dict[str, Any], *, streaming: bool = False) -> tuple[Host, str]:
+    # A symbol alone is enough when only one feed can be meant.
+    symbol, venue = request.get("symbol"), request.get("venue", "")
+    if not isinstance(symbol, str) or not isinstance(venue, str):
+        raise UsageError("bad request", "symbol and venue are texts")
+    (symbol,) = parse_symbols(symbol)
+    hosts = [host for host in engine.hosts if host.serves(venue.upper())]
+    if len(hosts) > 1 and streaming:
+        hosts = [host for host in hosts if symbol in host.instruments()]
+    if not hosts:
+        raise NotFoundError("no such feed", venue or symbol)
+    if len(hosts) > 1:
+        names = ", ".join(row["venue"] for host in hosts for row in host.report()["connections"])
+        raise UsageError("which venue", symbol, hint=f"there are {names}")
+    return hosts[0], symbol
