@@ -14,11 +14,12 @@ import attrs
 import trio
 
 from console.plan import EnginePlan, FeedPlan, encode_plan
+from console.refusals import as_told
 from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row
 from console.storage import StoredRing
 from core.clock import wall_ns
-from core.errors import ConsoleError, PermanentError, RefusedError, TransientError
+from core.errors import ConsoleError, PermanentError, TransientError
 from core.model.instruments import Instrument, Product
 from core.model.records import Schema
 from core.store.repository import SeriesKey
@@ -26,7 +27,8 @@ from providers.base import ConnectionState, ConnectionStatus
 from ringbuf import control
 from ringbuf.control import ControlClient, ControlError
 
-POLL_S = 0.25
+STARTING_POLL_S = 0.1
+POLL_S = 1.0  # a status takes a child with forty symbols 3 ms, in which it receives nothing
 LEAVE_S = 20.0
 MAX_ERROR_TEXT = 4000
 
@@ -123,7 +125,7 @@ class ChildHost:
         try:
             return await trio.to_thread.run_sync(lambda: client.request(operation, symbol=symbol))
         except ControlError as error:
-            raise RefusedError(f"the process for {self._venue()} refuses", str(error), hint=error.hint) from error
+            raise as_told(error, operation=f"{operation} {symbol}") from error
         finally:
             client.close()
 
@@ -221,7 +223,7 @@ class ChildHost:
                     self._status = await trio.to_thread.run_sync(client.request, "status")
                 except ControlError:
                     self._reason = "starting"
-                await trio.sleep(POLL_S)
+                await trio.sleep(POLL_S if self._status.get("rings") else STARTING_POLL_S)
         finally:
             client.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from console.journal import KEPT_LINES
 from core.clock import NS_PER_S, wall_ns
 from core.flow.publish import PublishedRing
+from core.model.instruments import Instrument
 from providers.base import ConnectionState, FeedCounters
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ def _store_problem(engine: Engine) -> str:
 
 def rings(engine: Engine) -> list[dict[str, Any]]:
     """Every ring of the engine, those of its child processes included."""
-    own = [] if engine.publisher is None else [_ring(ring) for ring in engine.publisher.rings()]
+    starts: dict[int, int] = {}
+    own = [] if engine.publisher is None else [_ring(ring, starts) for ring in engine.publisher.rings()]
     return own + [row for host in engine.hosts for row in host.report()["rings"]]
 
 
@@ -142,9 +145,7 @@ def _slowest(rows: list[dict[str, int]]) -> dict[str, int]:
 
 def feed_row(counters: FeedCounters) -> dict[str, Any]:
     """One symbol as the status shows it: its instrument and its counts."""
-    instrument = counters.instrument
-    return attrs.asdict(instrument) | {
-        "product": instrument.product.value,
+    return _instrument_fields(counters.instrument) | {
         **{name: getattr(counters, name) for name in COUNTS},
         "book_state": counters.book_state.value,
         "problem": counters.problem,
@@ -153,12 +154,17 @@ def feed_row(counters: FeedCounters) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)  # they do not change, and a screen asks for all of them twice a second
+def _instrument_fields(instrument: Instrument) -> dict[str, Any]:
+    return attrs.asdict(instrument) | {"product": instrument.product.value}
+
+
 def _newest(*logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     merged: list[dict[str, Any]] = sorted((line for log in logs for line in log), key=lambda line: int(line["ts_ns"]))
     return merged[-KEPT_LINES:]
 
 
-def _ring(ring: PublishedRing) -> dict[str, Any]:
+def _ring(ring: PublishedRing, starts: dict[int, int]) -> dict[str, Any]:
     writer = ring.writer
     return {
         "name": (ring.path or writer.path).name,
@@ -173,6 +179,6 @@ def _ring(ring: PublishedRing) -> dict[str, Any]:
         "public": ring.path is not None,
         "readers": [
             {"name": reader.name, "pid": reader.pid, "lag": reader.lag, "lapped": reader.lapped}
-            for reader in ring.observer.readers()
+            for reader in ring.observer.readers(starts)
         ],
     }

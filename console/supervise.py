@@ -19,6 +19,7 @@ import trio
 from console import status
 from console.announcer import Announcer
 from console.childhost import ChildHost
+from console.collector import spare_the_collector
 from console.control_server import serve_control
 from console.feedhost import FeedHost
 from console.journal import Journal
@@ -34,6 +35,7 @@ from core.store.repository import SeriesKey
 from ringbuf import control, layout
 
 HEARTBEAT_S = 1.0
+SETTLED_S = 2.0
 STORE_POLL_S = 0.01
 DRAIN_S = 60.0
 FAILING_DRAIN_S = 5.0
@@ -125,6 +127,7 @@ class Engine:
         await nursery.start(serve_control, path, operations(self))
         task_status.started(path)
         nursery.start_soon(self._beat)
+        nursery.start_soon(_settle)
         async with trio.open_nursery() as writers:
             if self.storage is not None:
                 writers.start_soon(self.storage.consume, self._stored_rings)
@@ -214,6 +217,11 @@ class Engine:
         for host in self.hosts:
             if isinstance(host, ChildHost):
                 yield from host.report()["rings"]
+
+
+async def _settle() -> None:
+    await trio.sleep(SETTLED_S)
+    spare_the_collector()
 
 
 def _allow_many_files() -> None:

@@ -37,12 +37,6 @@ class TransientError(ConsoleError):
     retryable = True
 
 
-class StreamGapError(TransientError):
-    """A stream lost or garbled something: drop what was built on it and subscribe again."""
-
-    category = "stream"
-
-
 class ResourceExhaustedError(ConsoleError):
     """A limit was reached: wait `retry_after_s`, then retry."""
 

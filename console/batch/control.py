@@ -6,24 +6,12 @@ import argparse
 from typing import Any
 
 from console.batch import output
-from core.errors import (
-    ConfigurationError,
-    ConsoleError,
-    NotFoundError,
-    RefusedError,
-    TransientError,
-    UnreachableError,
-    UsageError,
-)
+from core.errors import UsageError
 
 NAME = "control"
 HELP = "ask something of a running engine"
 
 OPERATIONS = ("status", "rings", "subscribe", "unsubscribe", "shutdown", "ping")
-_KINDS: dict[str, type[ConsoleError]] = {
-    kind.category: kind
-    for kind in (UsageError, ConfigurationError, NotFoundError, RefusedError, UnreachableError, TransientError)
-}
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def ask(instance: str, operation: str, **asked: Any) -> dict[str, Any]:
     """The answer of an engine. Raises the `ConsoleError` that it refused with, or `UnreachableError`."""
+    from console.refusals import as_told
     from ringbuf import control, layout
 
     try:
@@ -63,5 +52,4 @@ def ask(instance: str, operation: str, **asked: Any) -> dict[str, Any]:
     except layout.RingError as error:
         raise UsageError("bad instance name", str(error)) from error
     except control.ControlError as error:
-        kind = _KINDS.get(error.category, RefusedError)
-        raise kind(f"{instance} {operation}", str(error), hint=error.hint) from error
+        raise as_told(error, operation=f"{instance} {operation}") from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ REPEATED_S = 1.0
 
 PARTLY_DONE = 9
 
+logger = logging.getLogger("ringside.engine")
+
 NAME = "serve"
 HELP = "stream market data: publish it in rings, store it, show it"
 
@@ -28,7 +32,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve; the exit code is 0, 128 plus the signal that stopped it, or that of the error that ended it."""
+    """Serve; the exit code is 0, 128 plus the signal that stopped it, or that of the error that ended it.
+
+    A terminal that is closed stops nothing: whoever wants to can attach from another.
+    """
     plan, _ = engine_options.make_plan(arguments, host="daemon")
     return run_headless(plan, form=arguments.format)
 
@@ -44,7 +51,11 @@ def run_headless(plan: Any, *, form: str) -> int:
     engine = Engine(plan, open_journal(find_paths().logs, to_stderr=True))
     with closing_journal():
         code = trio.run(_run, engine)
-    write_summary(engine.summary, form=form)
+    try:
+        write_summary(engine.summary, form=form)
+    except output.OutputError:
+        if not code:
+            raise  # stopped by a signal, after the terminal went: there is nobody to tell
     return PARTLY_DONE if is_partly_done(engine.summary) else int(code)
 
 
@@ -72,12 +83,23 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
     output.talk(f"{summary['instance_id']} ran for {summary['uptime_s']:.1f} s")
 
 
+def _has_terminal() -> bool:
+    # Whether there is a controlling terminal, wherever our output goes. One that hung up cannot be opened any more,
+    # which tells a lost SSH connection, which must not stop a daemon, from a SIGHUP that somebody sent.
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 async def _run(engine: Engine) -> int:
     import trio
 
     from console.batch.progress import show_progress
 
     stopped_by, asked_s = 0, 0.0
+    had_terminal = _has_terminal()
     with single_error():
         async with trio.open_nursery() as nursery:
 
@@ -86,6 +108,9 @@ async def _run(engine: Engine) -> int:
                 with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
                     task_status.started()
                     async for number in signals:
+                        if number == signal.SIGHUP and had_terminal and not _has_terminal():
+                            logger.info("the terminal is gone; the engine goes on")
+                            continue
                         if stopped_by and trio.current_time() - asked_s > REPEATED_S:
                             nursery.cancel_scope.cancel()  # asked twice: leave now, what is unsaved is lost
                         if stopped_by:

@@ -117,8 +117,12 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 _NEEDED: Final = ("quit", "help", "command", "subscribe", "unsubscribe", "filter", "sort", "interval", "pause")
 
 
-def help_rows(*, width: int, height: int, glyphs: Glyphs, leaving: str, ascii_only: bool) -> list[Row]:
-    """The help page: every act and its keys in one or two columns, as many rows as there is height for."""
+def help_rows(
+    *, width: int, height: int, glyphs: Glyphs, leaving: str, ascii_only: bool, top: int = 0
+) -> tuple[list[Row], int]:
+    """The help page: every act and its keys in one or two columns, scrolled down by `top` rows, and how far it can
+    be scrolled: 0 where all of it is seen. A second column is made only where it cuts nothing.
+    """
     acts = [action for action in ACTIONS if not action.name.startswith("screen_")]
     notes = [
         "prices: t Tether, c USDC, e euro, g pound, b bitcoin, * another currency",
@@ -129,16 +133,32 @@ def help_rows(*, width: int, height: int, glyphs: Glyphs, leaving: str, ascii_on
     entries += [(action.shown, action.help) for action in acts]
     if ascii_only:
         entries = [(shown.replace("↓", "down").replace("↑", "up"), text) for shown, text in entries]
-    columns = 2 if width >= 110 or len(entries) + len(notes) + 4 > height else 1
+    whole = 11 + max(len(text) for _shown, text in entries) <= (width - 2) // 2
+    columns = 2 if whole and (width >= 110 or len(entries) + len(notes) + 4 > height) else 1
     lines = -(-len(entries) // columns)
     cell_width = (width - 2) // columns
-    rows: list[Row] = [title_row((("Help", "panel_title"), ("esc closes it", "panel_dim")), width, glyphs)]
-    rows = [tuple((text, "panel_dim" if style == "grid" else style) for text, style in rows[0])]
+    rows: list[Row] = []
     for line in range(lines):
         cells: list[tuple[str, str]] = [(" ", "panel")]
         for shown, text in entries[line::lines]:
             cells += [(f" {shown:>9} ", "panel_key"), (fit(text, cell_width - 11), "panel")]
         rows.append(fit_row(tuple(cells), width, "panel"))
     rows.append(fit_row((), width, "panel"))
-    rows += [fit_row(((f"  {note}", "panel_dim"),), width, "panel") for note in notes]
-    return rows[:height]
+    room = max(width - 2, 1)
+    rows += [
+        fit_row(((f"  {part}", "panel_dim"),), width, "panel") for note in notes for part in textwrap.wrap(note, room)
+    ]
+    most = max(len(rows) - (height - 1), 0)
+    top = min(top, most)
+    return [_help_title(width, glyphs, below=most - top, scrolls=most > 0), *rows[top : top + height - 1]], most
+
+
+def _help_title(width: int, glyphs: Glyphs, *, below: int, scrolls: bool) -> Row:
+    more = f"{below} more below" if below else "the end"
+    parts = (
+        ("Help", "panel_title"),
+        ("esc closes it", "panel_dim"),
+        (f"j, k: {more}" if scrolls else "", "panel_dim"),
+    )
+    row = title_row(parts, width, glyphs)
+    return tuple((text, "panel_dim" if style == "grid" else style) for text, style in row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from console.tui import changes
@@ -17,12 +18,23 @@ from core.errors import UsageError
 
 if TYPE_CHECKING:
     from console.tui.app import RingsideApp
-    from console.tui.widgets.bars import LogPane
+    from console.tui.widgets.bars import HelpPage, LogPane
     from console.tui.widgets.board import Board
     from console.tui.widgets.instances import InstancesPane
+    from console.tui.widgets.prompt import Typed
 
 _TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
+
+
+def hear(app: RingsideApp, typed: Typed) -> None:
+    """Filter while it is typed; do what was typed in the end, in the place of what was last said."""
+    app.panes.keys.display = typed.done
+    if typed.done:
+        app.message = []
+    if typed.text is not None and (typed.done or typed.mode == "filter"):
+        answer(app, typed.mode, typed.text)
+    app.draw()
 
 
 def answer(app: RingsideApp, mode: str, text: str) -> None:
@@ -63,6 +75,8 @@ def _obey(app: RingsideApp, command: Command) -> None:
         app.panes.board.sort_by(argument)
     elif command.name == "filter":
         answer(app, "filter", argument)
+    elif command.name == "export":
+        _export(app, argument)
     elif command.name == "theme":
         app.set_look(argument)
     elif command.name == "subscribe":
@@ -73,16 +87,21 @@ def _obey(app: RingsideApp, command: Command) -> None:
         ACTS[command.name](app)
 
 
+def _scrolled(app: RingsideApp) -> Board | InstancesPane | LogPane | HelpPage:
+    # The help page lies over the others.
+    return app.panes.help if app.panes.help.display else _pane(app)
+
+
 def _move(step: int) -> Callable[[RingsideApp], None]:
     def act(app: RingsideApp) -> None:
-        _pane(app).move(step)
+        _scrolled(app).move(step)
 
     return act
 
 
 def _page(sign: int) -> Callable[[RingsideApp], None]:
     def act(app: RingsideApp) -> None:
-        pane = _pane(app)
+        pane = _scrolled(app)
         pane.move(sign * pane.page)
 
     return act
@@ -133,17 +152,21 @@ def _copy(app: RingsideApp) -> None:
     for view in app.snapshot.symbols if app.snapshot is not None else ():
         if view.key == cursor:
             app.copy_to_clipboard(copy_text(view))
-            app.say(f"sent {view.key[0]} to the terminal's clipboard (OSC 52; not every terminal takes it)")
+            name = " ".join(view.key)
+            app.say(f"sent the row of {name} to the terminal's clipboard (OSC 52; not every terminal takes it)")
 
 
-def _export(app: RingsideApp) -> None:
+def _export(app: RingsideApp, where: str = "") -> None:
     moment = iso_ns(wall_ns())[:19].replace(":", "")
-    path = app.pictures / f"ringside-{moment}Z.svg"
+    path = Path(where) if where else app.pictures / f"ringside-{moment}Z.svg"
     try:
-        app.pictures.mkdir(parents=True, exist_ok=True)
-        path.write_text(app.export_screenshot(title="Ringside"), encoding="utf-8")
-    except OSError as error:
-        app.say(f"no picture: {error.strerror}: {path}")
+        path = path.expanduser()
+        if not where:
+            app.pictures.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:  # what is there is somebody's
+            file.write(app.export_screenshot(title="Ringside"))
+    except (OSError, RuntimeError) as error:
+        app.say(f"no picture: {getattr(error, 'strerror', None) or error}: {path}")
     else:
         app.say(f"picture saved: {path}")
 

@@ -21,7 +21,7 @@ from textual.screen import Screen
 
 from console.tui import output
 from console.tui.actions import ACTIONS, SCREENS, message_parts
-from console.tui.acts import ACTS, answer
+from console.tui.acts import ACTS, hear
 from console.tui.attach import Attachment
 from console.tui.changes import Pending
 from console.tui.commands import complete
@@ -41,6 +41,7 @@ from core.clock import NS_PER_S, monotonic_ns, wall_ns
 
 SMALLEST: Final = (60, 15)
 _MESSAGE_NS: Final = 4 * NS_PER_S
+_KEYS: Final = {key: action.name for action in ACTIONS if action.name != "palette" for key in action.keys}
 _SYSTEMS: Final = {Depth.NONE: None, Depth.STANDARD: "standard", Depth.FULL: "256"}
 
 
@@ -83,17 +84,8 @@ class RingsideApp(App[int]):
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (140, "-wide")]  # noqa: RUF012 - Textual's own type
     VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar = [
-        Binding(
-            ",".join(action.keys),
-            f"run('{action.name}')",
-            action.help,
-            show=False,
-            priority=action.name == "interrupt",
-        )
-        for action in ACTIONS
-        if action.keys and action.name != "palette"
-    ]
+    # Every other key is looked up in `on_event`, in the order typed. This one must work in the palette as well.
+    BINDINGS: ClassVar = [Binding("ctrl+c", "run('interrupt')", show=False, priority=True)]
 
     def __init__(
         self,
@@ -112,6 +104,7 @@ class RingsideApp(App[int]):
         self.panes: Panes = Panes(self.look)
         self.prompt = Prompt(
             lambda text: complete(text, self.keys, self.snapshot.venues if self.snapshot is not None else ()),
+            lambda typed: hear(self, typed),
             id="prompt",
         )
         self.pending: Pending | None = None
@@ -125,7 +118,7 @@ class RingsideApp(App[int]):
         self.interrupted_ns: int | None = None
         self._frame, self._seen_report = 0, 0
         self._exit_code: int | None = None
-        self._message: list[str] = []
+        self.message: list[str] = []
         self._message_since_ns = 0
         self.console = Console(
             color_system=_SYSTEMS[self.depth], file=self.console.file, markup=True, highlight=False, emoji=False,
@@ -194,7 +187,7 @@ class RingsideApp(App[int]):
 
     def say(self, message: str) -> None:
         """Show a sentence in the place of the key line for a few seconds, a long one in parts."""
-        self._message = message_parts(clean(message), width=self.size.width, glyphs=self.look.glyphs)
+        self.message = message_parts(clean(message), width=self.size.width, glyphs=self.look.glyphs)
         self._message_since_ns = monotonic_ns()
         self.draw()
 
@@ -245,7 +238,7 @@ class RingsideApp(App[int]):
             return
         panes.status.draw(snapshot)
         part = (monotonic_ns() - self._message_since_ns) // _MESSAGE_NS
-        message = self._message[part] if part < len(self._message) else ""
+        message = self.message[part] if part < len(self.message) else ""
         panes.keys.draw(current=self.page, message=message)
         if panes.help.display:
             panes.help.draw(self._leaving)
@@ -268,6 +261,7 @@ class RingsideApp(App[int]):
 
     def action_run(self, name: str) -> None:
         """Carry out one of `console.tui.actions.ACTIONS`."""
+        self.message = []
         ACTS[name](self)
         self.draw()
 
@@ -275,22 +269,38 @@ class RingsideApp(App[int]):
         """Show what was clicked on."""
         self.attachment.select(event.key)
 
-    def on_prompt_typed(self, event: Prompt.Typed) -> None:
-        """Filter while it is typed; do what was typed in the end."""
-        self.panes.keys.display = event.done
-        mode = "filter" if event.mode == "filter" else event.mode if event.done else ""
-        if mode and event.text is not None:
-            answer(self, mode, event.text)
-        self.draw()
+    async def on_event(self, event: events.Event) -> None:
+        """Take keys and pasted text where they arrive: what is typed behind `/` or `:` is the prompt's, however fast.
+
+        Textual's own way, by a queue of the focused widget, runs the keys of one read as if nothing had been opened.
+        """
+        ours = isinstance(self.screen_stack[-1], BareScreen) if self.screen_stack else False
+        if (
+            isinstance(event, (events.Key, events.Paste))
+            and not event.is_forwarded
+            and ours
+            and self.prompt.is_mounted
+        ):
+            if isinstance(event, events.Paste):
+                if self.prompt.open:
+                    self.prompt.paste(event.text)
+                return
+            if event.key != "ctrl+c" and self.prompt.open:
+                self.prompt.take(event)
+                return
+            if event.key in _KEYS:
+                self.action_run(_KEYS[event.key])
+                return
+        await super().on_event(event)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette offers every act that the keys do."""
         for action in ACTIONS:
             if action.name not in {"palette", "back", "interrupt"}:
-                shown = action.help if len(action.keys) == 0 else f"{action.help} ({action.shown})"
-                yield SystemCommand(
-                    action.name.replace("_", " "), shown, lambda name=action.name: self.action_run(name)
-                )
+                # Textual searches the title alone, so all there is to be found stands in it.
+                title = f"{action.name.replace('_', ' ')}: {action.help}"
+                shown = f"key {action.shown}" if action.keys else f"typed: {action.shown}"
+                yield SystemCommand(title, shown, lambda name=action.name: self.action_run(name))
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         # The one place where Textual's own way of writing to the terminal is replaced: see `output`.

@@ -37,20 +37,23 @@ class Column:
 
 
 _LAST = "last"
-_OPTIONAL = ("chg", "age", "rate", "bid", "ask", "spread")  # in the order in which room is found for them
-_ORDER = ("symbol", "venue", "last", "chg", "bid", "ask", "spread", "rate", "age")
+_OPTIONAL = ("chg", "bid", "ask", "rate", "age", "spread")  # in the order in which room is found for them
+_ORDER = ("symbol", "venue", "last", "chg", "bid", "ask", "rate", "age", "spread")
 SORTS = ("feed", *_ORDER)
 """What the board can be sorted by; `feed` is the engine's own order."""
 
 
 def board_columns(views: Sequence[SymbolView], width: int) -> tuple[Column, ...]:
-    """The columns that fit into `width`: symbol, venue and last always, then change, age, rate, bid, ask, spread."""
+    """The columns that fit into `width`: symbol, venue and last always, then change, bid and ask, rate,
+    age, spread. The venue is shortened before a quote is left out."""
     symbol = max([6, *(len(view.key[0]) for view in views)])
     venue = max([5, *(len(view.key[1]) for view in views)])
     price = min(max([9, *(len(_price(view.last_e9, view.feed)) for view in views)]), 14)
     # On a narrow board symbol and venue give way, so that price and change are always there.
     symbol = min(symbol, max(width - (price + 21), 7))
     venue = min(venue, max(width - (symbol + price + 14), 6))
+    quoted = width - (symbol + 3 * price + 16)  # what change, bid and ask leave for the venue
+    venue = min(venue, quoted) if quoted >= 4 else venue
     sizes = {
         "symbol": symbol, "venue": venue, "last": price + 2, "chg": 7, "bid": price, "ask": price,
         "spread": max([6, *(len(_price(view.spread_e9, view.feed)) for view in views)]),
@@ -200,7 +203,9 @@ def _searchable(view: SymbolView) -> str:
 
 
 def copy_text(view: SymbolView) -> str:
-    """One line of the board as tab-separated text for another program."""
+    """One line of the board as tab-separated text for another program: symbol, venue, currency, last, change in per
+    cent, bid, ask, trades a second. What is not known is empty."""
     feed = view.feed
-    prices = (_price(price, feed) for price in (view.last_e9, view.bid_e9, view.ask_e9))
-    return "\t".join((*view.key, feed.quote, *prices))
+    last, bid, ask = (_price(price, feed) for price in (view.last_e9, view.bid_e9, view.ask_e9))
+    change = "" if view.change_e4 is None else format_fixed(view.change_e4, 2, 2)
+    return "\t".join((*view.key, feed.quote, last, change, bid, ask, f"{view.rate:.1f}"))

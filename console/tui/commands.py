@@ -19,10 +19,11 @@ _ALIASES: Final = {
     "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
     "unsub": "unsubscribe",
 }  # fmt: skip
-_PLAIN: Final = ("quit", "help", "pause", "export", "copy", "shutdown")
+_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown")
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
-NAMES: Final = tuple(sorted((*_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))
+NAMES: Final = tuple(sorted(("export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))
+_LISTED: Final = 12  # choices that a message names
 _NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 
 
@@ -45,16 +46,20 @@ def parse_command(text: str, keys: Sequence[Key]) -> Command:
         raise UsageError("nothing typed", "a command", hint="try :help")
     name = _ALIASES.get(words[0].lower(), words[0].lower())
     argument = " ".join(words[1:])
+    if name == "export":
+        return Command(name, text.strip().partition(words[0])[2].strip())
     if name.isdigit() and not argument:
         name, argument = "screen", name
     if name not in NAMES:
         if find_key(text, keys) is None:
-            raise UsageError("no such command", ascii(words[0])[1:41], hint=f"there are {', '.join(NAMES)}")
+            raise UsageError("no such command", _shown(words[0]), hint=f"there are {', '.join(NAMES)}")
         return Command("symbol", text.strip())
     if name in _WITH_SUBJECT:
         return Command(name, " ".join(parse_subject(argument)).strip())
     if name in _WITH_ARGUMENT and name != "filter" and argument not in _choices(name, keys):
         return Command(name, _nearest(name, argument, keys))
+    if name in _PLAIN and argument:
+        raise UsageError(f"{name} takes nothing more", _shown(argument), hint=f"just :{name}")
     return Command(name, argument)
 
 
@@ -63,9 +68,19 @@ def _nearest(name: str, argument: str, keys: Sequence[Key]) -> str:
         return argument
     found = [choice for choice in _choices(name, keys) if argument and choice.lower().startswith(argument.lower())]
     if len(found) != 1:
-        some = ", ".join(_choices(name, keys)[:9])
-        raise UsageError(f"no such {name}", ascii(argument)[1:41] or "nothing", hint=f"one of {some}")
+        raise UsageError(f"no such {name}", _shown(argument), hint=f"one of {_some(_choices(name, keys))}")
     return found[0]
+
+
+def _shown(text: str) -> str:
+    # What was typed, safe to draw and short enough to be read.
+    safe = ascii(text)[1:-1]
+    return (f"{safe[:40]} ..." if len(safe) > 40 else safe) or "nothing"
+
+
+def _some(choices: Sequence[str]) -> str:
+    left = len(choices) - _LISTED
+    return ", ".join(choices[:_LISTED]) + (f", … {left} more" if left > 0 else "") if choices else "none yet"
 
 
 def find_key(text: str, keys: Sequence[Key]) -> Key | None:
@@ -85,7 +100,7 @@ def parse_subject(text: str) -> Key:
     """
     words = text.upper().replace("@", " ").split()
     if len(words) not in (1, 2) or not all(_NAME.fullmatch(word) for word in words):
-        shown = ascii(text.strip())[1:41] or "nothing"
+        shown = _shown(text.strip())
         raise UsageError("not a symbol and a venue", shown, hint="for example BTCUSD or BTCUSD KRAKEN")
     return words[0], words[1] if len(words) == 2 else ""
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import attrs
 
+from console.tui.amounts import LEAST_WIDTH, amount_text
 from console.tui.snapshot import Book, Focus
-from console.tui.status import Feed
+from console.tui.status import ENDED, Feed
 from console.tui.text import Cell, Glyphs, Row, bar_text, fit, fit_row, title_row
 from core.model.fixedpoint import format_fixed, format_price, format_quantity
 
@@ -45,13 +46,16 @@ class _Ladder:
 
 def _ladder_layout(book: Book, feed: Feed, width: int, depth: int) -> _Ladder:
     levels = (*book.bids[:depth], *book.asks[:depth])
-    price = max(len(format_price(level[0], feed.price_decimals)) for level in levels)
+    price = min(max(len(format_price(level[0], feed.price_decimals)) for level in levels), max(width - 2, 0))
     sums = max(sum(level[1] for level in side[:depth]) for side in (book.bids, book.asks))
     decimals = min(feed.quantity_decimals, 4)
     quantity = max(len(format_quantity(level[1], decimals)) for level in levels)
-    while decimals and 1 + price + 1 + quantity > width:
+    while decimals > 1 and 1 + price + 1 + quantity > width:
         decimals, quantity = decimals - 1, quantity - 1
-    total = len(format_quantity(sums, decimals))
+    quantity = min(quantity, width - (1 + price + 1))
+    if quantity < min(LEAST_WIDTH, max(len(format_quantity(level[1], decimals)) for level in levels)):
+        quantity = 0  # too narrow for a figure that can be read: the bars alone tell the sizes
+    total = len(format_quantity(sums, decimals)) if quantity else width
     left = width - (1 + price + 1 + quantity)
     if left < total + 8:
         total = 0
@@ -73,18 +77,22 @@ def _side_rows(
     sum_e8 = 0
     for price_e9, quantity_e8 in levels:
         sum_e8 += quantity_e8
-        price = format_price(price_e9, feed.price_decimals)
-        quantity = format_quantity(quantity_e8, layout.quantity_decimals)
-        cells: list[Cell] = [(" " + price.rjust(layout.price) + " ", side)]
-        cells.append((fit(quantity, layout.quantity, right=True, ellipsis=glyphs.ellipsis), "text"))
+        price = fit(format_price(price_e9, feed.price_decimals), layout.price, right=True, ellipsis=glyphs.ellipsis)
+        cells: list[Cell] = [(f" {price} ", side)]
+        cells.append((_amount(quantity_e8, layout.quantity, layout, glyphs), "text"))
         if layout.total:
-            cells.append((" " + format_quantity(sum_e8, layout.quantity_decimals).rjust(layout.total), "dim"))
+            cells.append((" " + _amount(sum_e8, layout.total, layout, glyphs), "dim"))
         if layout.bar:
             bar = bar_text(quantity_e8, largest=layout.largest_e8, width=layout.bar, glyphs=glyphs)
             cells.append((" " + bar.ljust(layout.bar + 1), f"{side}_bar"))
         row = tuple(cells)
         rows.append(row if layout.bar else _filled(row, quantity_e8, layout, width, f"{side}_fill"))
     return rows
+
+
+def _amount(quantity_e8: int, width: int, layout: _Ladder, glyphs: Glyphs) -> str:
+    decimals = layout.quantity_decimals
+    return amount_text(quantity_e8, width=width, decimals=decimals, ellipsis=glyphs.ellipsis).rjust(width)
 
 
 def _filled(row: Row, quantity_e8: int, layout: _Ladder, width: int, style: str) -> Row:
@@ -119,7 +127,9 @@ def _empty_ladder(focus: Focus | None, *, width: int, height: int, edge: str) ->
     if focus is not None:
         feed = focus.view.feed
         withheld = feed.book_state == "withheld" or (focus.book is not None and focus.book.withheld)
-        if withheld:
+        if feed.book_state == ENDED:
+            lines = [("recording ended", "dim")]
+        elif withheld:
             lines = [("book withheld", "alert"), ("until a fresh one checks", "dim")]
             lines += [(feed.problem, "warn")] if feed.problem else []
         else:

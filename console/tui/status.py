@@ -12,6 +12,9 @@ import attrs
 from console.tui.text import clean
 
 Raw = Mapping[str, Any]
+ENDED = "ended"
+"""The state of a book that was withheld only because its recording is over."""
+_END_REASON = "end of recording"
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +30,11 @@ class Connection:
     reconnects: int
     restarts: int = 0
     pid: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether a recording was played to its end: nothing is wrong, nothing more comes."""
+        return self.status == "disconnected" and self.reason == _END_REASON
 
 
 @attrs.frozen(kw_only=True)
@@ -138,7 +146,7 @@ def parse_status(raw: Raw) -> EngineStatus:
     """`raw` as an `EngineStatus`; every text in it is safe to draw."""
     latency, store = _mapping(raw, "latency"), _mapping(raw, "store")
     connections = tuple(_connection(row) for row in _rows(raw, "connections"))
-    malformed = {one.venue: one.malformed for one in connections}
+    venues = {one.venue: one for one in connections}
     return EngineStatus(
         instance_id=_text(raw, "instance_id"),
         pid=_count(raw, "pid"),
@@ -160,7 +168,7 @@ def parse_status(raw: Raw) -> EngineStatus:
         store_lost=sum(_count(one, "lost") for one in (store, *(_mapping(store, name) for name in _NOT_TRADES))),
         store_repairs=tuple(clean(text) for text in _list(store, "repairs") if isinstance(text, str)),
         connections=connections,
-        feeds=tuple(_feed(row, malformed) for row in _rows(raw, "feeds")),
+        feeds=tuple(_feed(row, venues.get(_text(row, "venue"))) for row in _rows(raw, "feeds")),
         rings=tuple(_ring(row) for row in _rows(raw, "rings") if _text(row, "path")),
         log=tuple(_log_line(row) for row in _rows(raw, "log")[-200:]),
     )
@@ -182,7 +190,10 @@ def _connection(row: Raw) -> Connection:
 _NOT_TRADES = ("quotes", "book_updates")  # counted on their own, below the trades
 
 
-def _feed(row: Raw, malformed: Mapping[str, int]) -> Feed:
+def _feed(row: Raw, connection: Connection | None) -> Feed:
+    book_state = _text(row, "book_state")
+    if book_state == "withheld" and connection is not None and connection.ended:
+        book_state = ENDED
     return Feed(
         symbol=_text(row, "symbol"),
         venue=_text(row, "venue"),
@@ -196,10 +207,10 @@ def _feed(row: Raw, malformed: Mapping[str, int]) -> Feed:
         gaps=_count(row, "gaps"),
         checksum_bad=_count(row, "checksum_bad"),
         rejected=_count(row, "rejected"),
-        malformed=malformed.get(_text(row, "venue"), 0),
+        malformed=0 if connection is None else connection.malformed,
         reconnects=_count(row, "reconnects"),
         skewed=_count(row, "skewed"),
-        book_state=_text(row, "book_state"),
+        book_state=book_state,
         problem=_text(row, "problem"),
         streaming=row.get("streaming") is not False,
     )

@@ -21,26 +21,33 @@ def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: G
     """The line in one row or in two, each `width` cells: the lights and the badge first, the figures behind."""
     if snapshot is None:
         return [fit_row(((" starting", "bar"),), width, "bar")] * height
-    lights = [_lights(snapshot, glyphs, detail=detail) for detail in (2, 1, 0)]
+    lights = [_lights(snapshot, glyphs, detail=detail) for detail in (2, 1, 0, -1)]
     wide = width >= (_WIDE if height == 1 else 100)
     figures = _figures(snapshot, glyphs, worst=height > 1 or width >= _WIDE, venue=wide)
-    clock: Row = ((f" {_clock(snapshot.now_ns)}", "bar_dim"), (" ", "bar"))
-    # The most detailed lights that fit: with reasons, with rates, with neither.
+    time = f"{clock_text(snapshot.now_ns, decimals=0)}Z"
+    clocks: list[Row] = [
+        ((f" {text}", "bar_dim"), (" ", "bar")) for text in (f"{utc_day(snapshot.now_ns)} {time}", time)
+    ]
     beside = figures if height == 1 else ()
-    room = width - row_width(clock) - row_width(beside)
-    fitting = next((row for row in lights if row_width(row) <= room), lights[-1])
+    room = width - row_width(beside)
+    # The most detailed lights that fit: with reasons, with rates, with neither, counted; the day goes before a name.
+    pairs = [(row, clocks[0]) for row in lights[:3]] + [(row, clocks[1]) for row in lights[2:]]
+    found = next((pair for pair in pairs if row_width(pair[0]) + row_width(pair[1]) <= room), pairs[-1])
     if height == 1:
-        return [_spread((*fitting, *beside), clock, width)]
-    return [_spread(fitting, clock, width), fit_row(figures, width, "bar")][:height]
+        return [_spread((*found[0], *beside), found[1], width, glyphs)]
+    return [_spread(*found, width, glyphs), _cut(figures, width, glyphs)][:height]
 
 
-def _spread(left: Row, right: Row, width: int) -> Row:
+def _spread(left: Row, right: Row, width: int, glyphs: Glyphs) -> Row:
     room = width - row_width(right)
-    return (*fit_row(left, room, "bar"), *right) if room > 0 else fit_row(left, width, "bar")
+    return (*_cut(left, room, glyphs), *right) if room > 0 else _cut(left, width, glyphs)
 
 
-def _clock(now_ns: int) -> str:
-    return f"{utc_day(now_ns)} {clock_text(now_ns, decimals=0)}Z"
+def _cut(row: Row, width: int, glyphs: Glyphs) -> Row:
+    # What is left out leaves a mark: half a word is easily taken for another.
+    if row_width(row) <= width or width < 2:
+        return fit_row(row, width, "bar")
+    return (*fit_row(row, width - 1, "bar"), (glyphs.ellipsis, "bar_dim"))
 
 
 def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
@@ -49,14 +56,20 @@ def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
     if status is not None and status.source in _SOURCES:
         text, style = _SOURCES[status.source]
         cells.append((f" {text} ", style))
-        if detail and status.recording:
+        if detail > 0 and status.recording:
             name = fit(status.recording, min(len(status.recording), _NAME), ellipsis=glyphs.ellipsis)
             cells.append((f" {name}", "bar"))
         cells.append(_GAP)
     cells += _engine(health, status, glyphs, detail=detail)
     if health.reachable and status is not None:
+        calm = [one for one in status.connections if detail < 0 and one.status == "connected" and not one.restarts]
+        if len(calm) > 1:
+            cells += [_GAP, (glyphs.light, "bar_up"), (f" {len(calm)} venues up", "bar")]
+        else:
+            calm = []
         for connection in status.connections:
-            cells += [_GAP, *_connection(connection, health, glyphs, detail=detail)]
+            if connection not in calm:
+                cells += [_GAP, *_connection(connection, health, glyphs, detail=max(detail, 0))]
     return tuple(cells)
 
 
@@ -85,6 +98,8 @@ def _connection(connection: Connection, health: Health, glyphs: Glyphs, *, detai
             text = f", {connection.restarts} {noun}" if detail else f" r{connection.restarts}"
             cells.append((text, "bar_warn"))
         return cells
+    if connection.ended:
+        return [(glyphs.light, "bar_dim"), (f" {name} recording ended" if detail else f" {name} ended", "bar")]
     reason = f" ({connection.reason})" if detail == 2 and connection.reason else ""
     style = "bar_down" if word in {"down", "error"} else "bar_warn"
     return [(glyphs.warning, style), (f" {name} {word}{reason}", style)]

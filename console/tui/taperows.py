@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from console.tui.amounts import LEAST_WIDTH, amount_text
 from console.tui.snapshot import Print
 from console.tui.status import Feed
 from console.tui.text import Cell, Glyphs, Row, bar_text, clock_text, fit, fit_row, title_row
@@ -27,24 +28,28 @@ def tape_rows(
     shown = prints[: max(height, 0)]
     inner = width - len(edge)
     prices = [format_price(one.price_e9, feed.price_decimals) for one in shown]
-    price_width = max([1, *map(len, prices)])
-    time_decimals = 3 if inner >= 1 + 12 + 3 + price_width + 9 else 0
-    head = 1 + (12 if time_decimals else 8) + 3 + price_width + 1
+    price_width = min(max([1, *map(len, prices)]), max(inner - 4, 1))
+    amounts = [format_quantity(one.quantity_e8, feed.quantity_decimals) for one in shown]
+    natural = max([1, *map(len, amounts)])
+    time_decimals, time_width = _time_form(inner - (1 + 2 + price_width + 1), natural)
+    head = 1 + time_width + 2 + price_width + 1
     room = max(inner - head, 0)
     whole = len(format_quantity(max([0, *(one.quantity_e8 for one in shown)]), 0))
-    decimals = min(feed.quantity_decimals, max(room - whole - 1, 0))
-    amounts = [format_quantity(one.quantity_e8, decimals) for one in shown]
-    amount_width = min(max([1, *map(len, amounts)]), room)
+    decimals = min(feed.quantity_decimals, max(room - whole - 1, min(feed.quantity_decimals, 1)))
+    amount_width = min(max([1, *(len(format_quantity(one.quantity_e8, decimals)) for one in shown)]), room)
     mark_width = max(min(inner - head - amount_width - 2, 10), 0)
     largest = max([1, *(one.quantity_e8 for one in shown)])
     rows: list[Row] = []
-    for one, price, amount in zip(shown, prices, amounts, strict=True):
+    for one, whole_price in zip(shown, prices, strict=True):
+        price = fit(whole_price, price_width, right=True, ellipsis=glyphs.ellipsis)
         tone, arrow = _SIDES[one.side]
+        moment = f"{clock_text(one.ts_event, decimals=time_decimals)} " if time_width else ""
+        amount = amount_text(one.quantity_e8, width=amount_width, decimals=decimals, ellipsis=glyphs.ellipsis)
         cells: list[Cell] = [
             (edge, "grid"),
-            (f" {clock_text(one.ts_event, decimals=time_decimals)} ", "dim"),
-            (f"{getattr(glyphs, arrow) if arrow else ' '} {price.rjust(price_width)} ", tone),
-            (fit(amount, amount_width, right=True, ellipsis=glyphs.ellipsis), "text"),
+            (f" {moment}", "dim"),
+            (f"{getattr(glyphs, arrow) if arrow else ' '} {price} ", tone),
+            (amount.rjust(amount_width), "text"),
         ]
         if mark_width > 2:
             # By the root, so that a trade a hundred times smaller still leaves a mark.
@@ -53,6 +58,13 @@ def tape_rows(
         rows.append(fit_row(tuple(cells), width))
     blank: Row = ((edge, "grid"), (" " * inner, ""))
     return rows + [blank] * (height - len(rows))
+
+
+def _time_form(room: int, natural: int) -> tuple[int, int]:
+    # The places of a second and the cells of the time: an amount that can be read comes first.
+    if room >= 13 + min(natural, 9):
+        return 3, 13
+    return (0, 9) if room >= 9 + min(natural, LEAST_WIDTH) else (0, 0)
 
 
 _SIDES = {1: ("up", "up"), -1: ("down", "down"), 0: ("text", "")}

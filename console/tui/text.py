@@ -105,6 +105,9 @@ def title_row(parts: Row, width: int, glyphs: Glyphs, *, edge: str = "") -> Row:
     used = sum(len(text) for text, _style in cells)
     if used < width:
         cells.append((glyphs.dash * (width - used), "grid"))
+    if used > width > 1:
+        # Half a word is easily taken for another: USD for USDT.
+        return (*fit_row(tuple(cells), width - 1, "grid"), (glyphs.ellipsis, "grid"))
     return fit_row(tuple(cells), width, "grid")
 
 

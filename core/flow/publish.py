@@ -136,7 +136,8 @@ class RingPublisher:
 
     def store_lag(self) -> float:
         """How far the store is behind at the worst ring, as a share of the ring; 1 where no store reads one yet."""
-        return max((_store_lag(ring) for ring in self._rings.values()), default=0.0)
+        starts: dict[int, int] = {}
+        return max((_store_lag(ring, starts) for ring in self._rings.values()), default=0.0)
 
     def rings(self) -> list[PublishedRing]:
         """Every ring opened so far."""
@@ -154,8 +155,8 @@ class RingPublisher:
         self._rings.clear()
 
 
-def _store_lag(ring: PublishedRing) -> float:
-    lags = [reader.lag for reader in ring.observer.readers() if reader.name == STORE_READER]
+def _store_lag(ring: PublishedRing, starts: dict[int, int]) -> float:
+    lags = [reader.lag for reader in ring.observer.readers(starts) if reader.name == STORE_READER]
     return min(lags) / ring.writer.capacity if lags else 1.0
 
 

@@ -24,10 +24,15 @@ sys.exit(run_console(Path(sys.argv[1]), inline=False))
 """
 
 
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class TerminalSession:
     """Starts the console on a control socket, or any `command`.
 
-    `output` is everything it has written. Use it as a context.
+    `output` is everything it has written. With `controlling` the terminal is its own: closing it is then a SIGHUP.
+    Use it as a context.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class TerminalSession:
         size: tuple[int, int] = (100, 30),
         environment: dict[str, str],
         command: Sequence[str] = (),
+        controlling: bool = False,
     ) -> None:
         self.output = b""
         self._master, self._slave = pty.openpty()
@@ -50,6 +56,7 @@ class TerminalSession:
             stderr=self._slave,
             env=whole,
             start_new_session=True,
+            preexec_fn=_take_terminal if controlling else None,  # noqa: PLW1509 - it only calls ioctl
         )
 
     def __enter__(self) -> TerminalSession:

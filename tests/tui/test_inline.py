@@ -13,17 +13,19 @@ from config.paths import find_paths
 from core.model.records import Schema
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
-from tests.simulator.test_engine import left_behind
+from tests.simulator.test_engine import _wait_for_trades, left_behind
 from tests.tui.terminal_session import TerminalSession
 from tests.tui.test_terminal import _assert_given_back
 
 SERVE = ("serve", "--provider", "simulated", "--symbols", "BTCUSD,ETHUSD", "--persist")
 
 
-def session(*arguments: str, size: tuple[int, int] = (120, 40), **environment: str) -> TerminalSession:
+def session(
+    *arguments: str, size: tuple[int, int] = (120, 40), controlling: bool = False, **environment: str
+) -> TerminalSession:
     """`ringside` with these arguments in a terminal of its own."""
     command = [sys.executable, "-m", "console", *arguments]
-    return TerminalSession(Path(), size=size, environment=environment, command=command)
+    return TerminalSession(Path(), size=size, environment=environment, command=command, controlling=controlling)
 
 
 def assert_store_is_whole() -> None:
@@ -62,7 +64,7 @@ def test_signals_end_screen_and_engine_cleanly(number: signal.Signals, code: int
 def test_a_demo_leaves_nothing_behind() -> None:
     """After a demonstration neither data nor rings are left, nor its temporary home."""
     home = Path(os.environ["RINGSIDE_HOME"])
-    with session("demo", TMPDIR=str(home.parent)) as running:
+    with session("demo", size=(160, 50), TMPDIR=str(home.parent)) as running:
         running.read_until("SIM.BINANCE")
         running.send(b"q")
         assert running.wait() == 0
@@ -82,7 +84,7 @@ def test_what_cannot_start_is_said_without_a_screen() -> None:
 
 def test_a_terminal_that_vanishes_costs_nothing() -> None:
     """When the terminal is closed the engine still stores everything and leaves nothing in shared memory."""
-    with session(*SERVE) as running:
+    with session(*SERVE, controlling=True) as running:
         running.read_until("▲")
         running.hang_up()
         assert running.wait(reading=False) == 129
@@ -105,6 +107,18 @@ def test_a_terminal_that_can_show_nothing_is_refused(term: str) -> None:
         assert running.wait() == 2
         assert b"unusable terminal" in running.output
         assert b"\x1b" not in running.output
+
+
+def test_a_daemon_outlives_its_terminal() -> None:
+    """Closing the terminal it was started in, or losing the connection, does not stop it; a signal does."""
+    with session("--batch", *SERVE, "--instance-id", "alpha", controlling=True) as engine:
+        engine.read_until("trades")
+        engine.hang_up()
+        _wait_for_trades("alpha", 20)
+        assert engine.child.poll() is None
+        engine.child.send_signal(signal.SIGTERM)
+        assert engine.wait(reading=False) == 143
+    assert_store_is_whole()
 
 
 def test_attach_shows_an_engine_and_leaves_it_alone() -> None:

@@ -12,14 +12,16 @@ import pytest
 from tests.tui.fake_engine import FakeEngine, Listing
 from tests.tui.terminal_session import TerminalSession
 
-BTC = ("BTCUSD", "KRAKEN")
+BTC, ETH = ("BTCUSD", "KRAKEN"), ("ETHUSD", "KRAKEN")
 _GIVEN_BACK = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?7h", b"\x1b[<u")
 
 
 @pytest.fixture
 def engine() -> Iterator[FakeEngine]:
-    """An engine with one instrument that has traded once."""
-    with FakeEngine(Path(os.environ["RINGSIDE_SHM"]), Listing("BTCUSD")) as running:
+    """An engine with two instruments of which the first has traded once."""
+    with FakeEngine(
+        Path(os.environ["RINGSIDE_SHM"]), Listing("BTCUSD"), Listing("ETHUSD", price_decimals=2)
+    ) as running:
         running.trade(BTC, "42150.2")
         yield running
 
@@ -139,3 +141,33 @@ def test_a_copy_reaches_the_terminal_round_tmux(engine: FakeEngine) -> None:
         assert b"\x1b]52;c;" in session.output
         session.send(b"q")
         assert session.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (b"/eth", "1 of 2"),
+        (b"/q", "0 of 2"),
+        (b":sort symbol\r", "by symbol"),
+        (b":interval 5m\r:sort last\r", "by last"),
+    ],
+)
+def test_keys_of_one_read_belong_to_the_prompt(engine: FakeEngine, typed: bytes, shown: str) -> None:
+    """What arrives together with `/` or `:`, as on a slow line, is typed into the prompt and presses no hotkey."""
+    engine.trade(ETH, "2251.90")
+    with _session(engine) as session:
+        session.read_until("2251.90")
+        session.send(typed)
+        session.read_until(shown)
+        assert session.child.poll() is None
+        session.send(b":quit\r" if typed.endswith(b"\r") else b"\r:quit\r")
+        assert session.wait() == 0
+
+
+def test_pasted_text_belongs_to_the_prompt(engine: FakeEngine) -> None:
+    """A bracketed paste presses no hotkey; behind `/` its first line is the filter."""
+    with _session(engine) as session:
+        session.read_until("42150.2")
+        session.send(b"\x1b[200~q\x1b[201~/\x1b[200~eth\nq\x1b[201~")
+        session.read_until("1 of 2")
+        assert session.child.poll() is None

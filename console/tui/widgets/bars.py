@@ -41,16 +41,31 @@ class KeyLine(LineWidget):
 
 
 class HelpPage(LineWidget):
-    """The page of keys, over everything else."""
+    """The page of keys, over everything else. It scrolls where it does not fit."""
+
+    def __init__(self, look: Look, *, id: str) -> None:  # noqa: A002
+        super().__init__(look, id=id)
+        self._top, self._most = 0, 0
+
+    @property
+    def page(self) -> int:
+        """How many lines fit."""
+        return max(self.size.height - 1, 1)
+
+    def move(self, step: int) -> None:
+        """Scroll by `step` lines."""
+        self._top = min(max(self._top + step, 0), self._most)
 
     def draw(self, leaving: str) -> None:
         """Draw it; `leaving` says what becomes of the engine when the screen is left."""
         width, height = self.size
         if width and height:
             look = self.look
-            rows = help_rows(
-                width=width, height=height, glyphs=look.glyphs, leaving=leaving, ascii_only=look.ascii_only
-            )
+            rows, self._most = help_rows(
+                width=width, height=height, glyphs=look.glyphs, leaving=leaving, ascii_only=look.ascii_only,
+                top=self._top,
+            )  # fmt: skip
+            self._top = min(self._top, self._most)
             self.show(rows + [fit_row((), width, "panel")] * (height - len(rows)))
 
     @property

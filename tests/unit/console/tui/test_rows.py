@@ -56,7 +56,7 @@ def board(one: SymbolView, *, width: int = 90, cursor: bool = False, focused: bo
 def test_prices_stand_in_the_instruments_own_precision() -> None:
     """Every figure is cut to the digits the venue prints, exactly."""
     text = text_of(board(view()))
-    assert text.split() == ["BTCUSD", "KRAKEN", "42150.2", "+0.11", "42150.1", "42150.3", "0.2", "38", "0s"]
+    assert text.split() == ["BTCUSD", "KRAKEN", "42150.2", "+0.11", "42150.1", "42150.3", "38", "0s", "0.2"]
     exact = view(last_e9=123456789, feed=Feed(symbol="X", venue="V", quote="USD", price_decimals=9))
     assert "0.123456789" in text_of(board(exact))
 
@@ -125,6 +125,20 @@ def test_a_narrow_board_keeps_price_and_change() -> None:
 
 
 @pytest.mark.parametrize(
+    ("width", "shown"),
+    [(38, ("chg%",)), (54, ("chg%", "bid", "ask")), (60, ("chg%", "bid", "ask")),
+     (66, ("chg%", "bid", "ask", "t/s")), (80, ("chg%", "bid", "ask", "t/s", "age", "spread"))],
+)  # fmt: skip
+def test_quotes_survive_a_narrow_board(width: int, shown: tuple[str, ...]) -> None:
+    """Behind change come bid and ask, then rate, age and spread; a long venue gives way, with a mark, to a quote."""
+    one = view(Feed(symbol="BTCUSD", venue="SIM.BINANCE", quote="USDT", price_decimals=1))
+    assert tuple(column.head for column in board_columns([one], width))[3:] == shown
+    if width == 54:
+        assert "SIM" in text_of(board(one, width=width))
+        assert "… " in text_of(board(one, width=width))
+
+
+@pytest.mark.parametrize(
     ("pattern", "symbols"),
     [("", ["BTCUSD", "ETHUSD"]), ("eth", ["ETHUSD"]), ("!eth", ["BTCUSD"]), ("kraken", ["BTCUSD", "ETHUSD"]),
      ("!", ["BTCUSD", "ETHUSD"])],
@@ -153,8 +167,9 @@ def test_the_change_is_cut_and_signed() -> None:
 
 
 def test_a_copied_row_is_plain_text() -> None:
-    """Symbol, venue, currency and the three prices, with tabs between."""
-    assert copy_text(view()) == "BTCUSD\tKRAKEN\tUSD\t42150.2\t42150.1\t42150.3"
+    """Symbol, venue, currency, last, change, bid, ask and rate, with tabs between; the unknown is empty."""
+    assert copy_text(view()) == "BTCUSD\tKRAKEN\tUSD\t42150.2\t0.11\t42150.1\t42150.3\t38.0"
+    assert copy_text(view(last_e9=None, bid_e9=None)) == "BTCUSD\tKRAKEN\tUSD\t\t\t\t42150.3\t38.0"
 
 
 def book(levels: int = 10) -> Book:
