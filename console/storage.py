@@ -40,12 +40,14 @@ def catalogue_path(state_directory: Path) -> Path:
 
 @attrs.frozen
 class StoredRing:
-    """A ring to be stored: where it is and what it carries. `inode` tells a ring made anew under the same name."""
+    """A ring to be stored: where it is and what it carries. `inode` tells a ring made anew under the same name;
+    records below `first` are of a producer that died."""
 
     path: Path
     inode: int
     series: SeriesKey
     instrument: Instrument = attrs.field(eq=False)
+    first: int = attrs.field(default=0, eq=False)
 
 
 class Storage:
@@ -105,6 +107,10 @@ class Storage:
             # The process that made it has just gone; when it is back the ring is listed again.
             logger.info("not storing yet: %s", error)
             return None
+        if feed.reader.newest_id == 0:
+            # What a dead engine left in the ring it has probably stored. Records with ids are read again, so that
+            # none is missed, and are known for duplicates; those without would be stored twice.
+            feed.reader.cursor = max(feed.reader.cursor, ring.first)
         self._undescribed.append(ring.instrument)
         return feed
 

@@ -148,7 +148,7 @@ class Engine:
         assert self.publisher is not None
         for ring in self.publisher.rings():
             series = SeriesKey(ring.instrument.venue, ring.instrument.symbol, ring.schema)
-            yield StoredRing(ring.writer.path, ring.inode, series, ring.instrument)
+            yield StoredRing(ring.writer.path, ring.inode, series, ring.instrument, ring.first)
         for host in self.hosts:
             if isinstance(host, ChildHost):
                 yield from host.stored_rings()

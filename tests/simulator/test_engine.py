@@ -296,3 +296,29 @@ async def test_a_locked_catalogue_stops_nothing() -> None:
         engine.summary["store"]["rows"] + engine.summary["store"]["duplicates"]
         == engine.summary["feeds"][0]["trades"]
     )
+
+
+@pytest.mark.trio
+async def test_after_a_kill_everything_is_stored_once() -> None:
+    """An engine that takes over the rings of one that was killed stores no record twice, with ids or without."""
+    await trio.to_thread.run_sync(_serve_and_kill)
+    await run_until(make_plan("BTCUSD"), lambda status: feed_of(status, "BTCUSD")["trades"] >= 60)
+    history = EmbeddedHistory(find_paths().data / "ticks")
+    for schema in Schema:
+        records = history.read(SeriesKey("SIM.KRAKEN", "BTCUSD", schema), 0, 2**62)
+        assert len(records) > 0
+        assert len({record.tobytes() for record in records}) == len(records), schema
+
+
+def _serve_and_kill() -> None:
+    line = ["--batch", "serve", "--provider", "simulated", "--symbols", "BTCUSD", "--persist", "--ipc"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "console", *line, "--instance-id", "test"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for_trades("test", 60)
+    finally:
+        process.kill()
+        process.wait()
