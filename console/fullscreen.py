@@ -16,7 +16,7 @@ import attrs
 
 from config.paths import find_paths
 from config.schema import Settings
-from console.batch import attach, demo, engine_options, output
+from console.batch import attach, demo, engine_plan, output
 from console.batch.serve import PARTLY_DONE, is_partly_done
 from console.plan import EnginePlan
 from console.temporary import temporary_home
@@ -38,13 +38,13 @@ def open_console(arguments: argparse.Namespace) -> int:
         ConsoleError: there is no usable terminal, or the engine could not start.
     """
     require_terminal()
-    own = engine_options.load_settings(None, find_paths()).settings  # before a demonstration moves the home
+    own = engine_plan.load_settings(None, find_paths()).settings  # before a demonstration moves the home
     if arguments.command == "attach":
         return _show(attach.find_socket(arguments.instance), own, inline=False)
     pictures = Path.cwd() if arguments.command == "demo" else None  # a demo's own home does not outlive it
     with temporary_home() if arguments.command == "demo" else nullcontext():
         serve = demo.serve_arguments(arguments) if arguments.command == "demo" else arguments
-        plan, settings = engine_options.make_plan(serve, host="inline")
+        plan, settings = engine_plan.make_plan(serve, host="inline")
         return run_inline(plan, attrs.evolve(settings, screen=own.screen), pictures=pictures)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from config.schema import Settings
 from console.batch import output
+
+if TYPE_CHECKING:
+    from config.schema import Settings
 
 NAME = "config"
 HELP = "show the settings and where each came from"
@@ -38,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the settings; the exit code is 3 when they cannot be used."""
     from config.load import dump
     from config.paths import find_paths
-    from console.batch.engine_options import load_settings
+    from console.batch.engine_plan import load_settings
 
     paths = find_paths()
     loaded = load_settings(arguments.config, paths)

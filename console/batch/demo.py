@@ -32,9 +32,10 @@ def serve_arguments(arguments: argparse.Namespace) -> argparse.Namespace:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo without a screen until a signal."""
+    from console.batch.engine_plan import make_plan
     from console.batch.serve import run_headless
     from console.temporary import temporary_home
 
     with temporary_home():
-        plan, _ = engine_options.make_plan(serve_arguments(arguments), host="daemon")
+        plan, _ = make_plan(serve_arguments(arguments), host="daemon")
         return run_headless(plan, form=arguments.format)

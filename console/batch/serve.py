@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     A terminal that is closed stops nothing: whoever wants to can attach from another.
     """
-    plan, _ = engine_options.make_plan(arguments, host="daemon")
+    from console.batch.engine_plan import make_plan
+
+    plan, _ = make_plan(arguments, host="daemon")
     return run_headless(plan, form=arguments.format)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.batch import engine_options
+from console.batch import engine_options, engine_plan
 from console.plan import EnginePlan, expand_providers
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, UsageError
 
@@ -16,7 +16,7 @@ def plan(*line: str) -> EnginePlan:
     """The plan of a `serve` command line."""
     parser = argparse.ArgumentParser()
     engine_options.add_engine_options(parser)
-    return engine_options.make_plan(parser.parse_args(line), host="daemon")[0]
+    return engine_plan.make_plan(parser.parse_args(line), host="daemon")[0]
 
 
 def test_settings_fill_in_what_the_line_leaves_out() -> None:

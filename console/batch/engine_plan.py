@@ -1,0 +1,124 @@
+"""From a command line and the settings to the plan of an engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from config.load import LoadedSettings, SettingsError, load
+from config.paths import Paths, find_paths
+from config.schema import Settings, VenueSettings
+from console.plan import EnginePlan, FeedPlan, ProviderName, expand_providers
+from core.errors import ConfigurationError, NotFoundError, UsageError
+
+
+def load_settings(path: Path | None, paths: Paths) -> LoadedSettings:
+    """The settings in force. Raises `ConfigurationError` with every problem in its hint."""
+    try:
+        return load(path or paths.configuration_file, required=path is not None)
+    except SettingsError as error:
+        raise ConfigurationError(
+            "settings cannot be used", error.problems[0], hint="; ".join(error.problems[1:])
+        ) from error
+
+
+def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, Settings]:
+    """The plan that the command line and the settings describe.
+
+    Raises:
+        ConsoleError: they contradict themselves or each other.
+    """
+    paths = find_paths()
+    settings = load_settings(arguments.config, paths).settings
+    feeds = _feeds(arguments, settings)
+    named = bool(arguments.instance_id)
+    plan = EnginePlan(
+        instance=arguments.instance_id or f"{feeds[0].provider}-{os.getpid()}",
+        named=named,
+        feeds=feeds,
+        data_directory=paths.data,
+        state_directory=paths.state,
+        host=host,
+        persist=arguments.persist or settings.store.persist,
+        public_symbols=_public_symbols(arguments),
+        ring_capacity=settings.ring.capacity,
+        sync_s=settings.store.sync_s,
+        until_end=arguments.until_end,
+        split=arguments.split,
+        read_only=arguments.read_only,
+    )
+    return plan, settings
+
+
+def _feeds(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan, ...]:
+    from core.model.symbology import parse_symbols  # numpy comes with it, and --help does not need that
+
+    recordings = tuple(arguments.recording or ())
+    for path in recordings:
+        if not path.is_file():
+            raise NotFoundError("not a file" if path.exists() else "no such recording", str(path))
+    if arguments.faults:
+        from providers.simulated.faults import FaultPlan
+
+        FaultPlan.parse(arguments.faults)
+    if arguments.speed != "1" and not recordings:
+        raise UsageError("speed without a recording", arguments.speed, hint="add --recording FILE")
+    symbols = parse_symbols(arguments.symbols) if arguments.symbols is not None else ()
+    providers = expand_providers(arguments.provider or settings.engine.provider, simulated=arguments.simulated)
+    if recordings and len(providers) > 1:
+        raise UsageError("one recording, two providers", arguments.provider, hint="name the one it was recorded from")
+    if not symbols and not recordings and not any(simulated for _, simulated in providers):
+        symbols = settings.engine.symbols
+    speed = parse_speed(arguments.speed)
+    return tuple(
+        _feed(name, simulated, arguments, settings, symbols=symbols, recordings=recordings, speed=speed)
+        for name, simulated in providers
+    )
+
+
+def _feed(
+    name: ProviderName,
+    simulated: bool,
+    arguments: argparse.Namespace,
+    settings: Settings,
+    *,
+    symbols: tuple[str, ...],
+    recordings: tuple[Path, ...],
+    speed: float | None,
+) -> FeedPlan:
+    if arguments.faults and not simulated and not recordings:
+        raise UsageError("faults without a simulated venue", arguments.faults, hint="add --simulated")
+    venue: VenueSettings = getattr(settings.venues, name)
+    return FeedPlan(
+        provider=name,
+        symbols=symbols,
+        simulated=simulated,
+        recordings=recordings,
+        speed=speed,
+        seed=arguments.seed,
+        faults=arguments.faults,
+        stream_url=venue.stream_url,
+        rest_url=venue.rest_url,
+    )
+
+
+def parse_speed(text: str) -> float | None:
+    """A factor above 0, or None for `max`. Raises `UsageError`."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UsageError("bad speed", ascii(text)[:40], hint="a factor like 1, 10 or 0.5, or max")
+    return speed
+
+
+def _public_symbols(arguments: argparse.Namespace) -> frozenset[str] | None:
+    from core.model.symbology import parse_symbols
+
+    if arguments.ipc_symbols is not None:
+        return frozenset(parse_symbols(arguments.ipc_symbols))
+    return None if arguments.ipc else frozenset()
