@@ -198,7 +198,7 @@ def test_an_engine_that_answers_nonsense_is_not_reachable(
         engine.answer_overrides = nonsense
         await console.until("engine not reachable")
         console.app.link.ask("shutdown")
-        await console.until("shutdown")
+        await console.until("shutdown: ")
         engine.answer_overrides = {}
         await console.until("engine running")
 
