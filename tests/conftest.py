@@ -1,4 +1,4 @@
-"""Fixtures for every test: a home and a shared-memory directory of its own, and the real captures when present."""
+"""Fixtures for every test: a home and a shared-memory directory of its own, the real captures, real servers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.servers.fixtures"]
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 
