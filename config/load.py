@@ -1,4 +1,5 @@
-"""Reads the settings: defaults, then a TOML file, then `RINGSIDE__SECTION__KEY`; remembers where each came from.
+"""Reads the settings: defaults, then a TOML file, then `DATABASE_URL` and `REDIS_URL`, then `RINGSIDE__SECTION__KEY`;
+remembers where each came from.
 
 Every mistake is reported at once, each with its path; an unknown key is a mistake, because a key that is silently
 ignored is how wrong limits reach production.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,11 @@ import attrs
 from config.schema import Settings
 
 ENVIRONMENT_PREFIX = "RINGSIDE__"
+USUAL_NAMES = {"DATABASE_URL": ("database", "url"), "REDIS_URL": ("cache", "redis", "url")}
+"""Variables that other programs understand too, and the settings they stand for."""
+
+# libpq's sslpassword and Redis' ssl_password too; a value in quotes may hold spaces and quotes.
+_PASSWORD = re.compile(r"(://[^:/@]*:).*@|(password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|\S)+)")
 
 
 class SettingsError(Exception):
@@ -46,22 +54,29 @@ def load(
     """
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    if path is not None and (required or path.exists()):
-        tree = _read_toml(path)
+    if path is not None:
+        tree = _read_toml(path, required=required)
         _note_origins(tree, str(path), "", origins)
-    for name, value in sorted((os.environ if environment is None else environment).items()):
+    problems = _exposed_secrets(tree, path)
+    variables = os.environ if environment is None else environment
+    for name, place in USUAL_NAMES.items():
+        if variables.get(name):
+            _set(tree, origins, place, variables[name], name=name)
+    for name, value in sorted(variables.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
-            _set_from_environment(tree, origins, name, value)
-    problems = _unknown_keys(tree, Settings, "")
+            _set(tree, origins, name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), _value(value), name=name)
+    problems += _unknown_keys(tree, Settings, "")
     if problems:
         raise SettingsError(problems)
     return LoadedSettings(_structure(tree), origins)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not required:
+            return {}
         raise SettingsError([f"cannot read {path}: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: {error}"]) from error
@@ -75,19 +90,34 @@ def _note_origins(tree: Mapping[str, Any], origin: str, prefix: str, origins: di
             origins[prefix + key] = origin
 
 
-def _set_from_environment(tree: dict[str, Any], origins: dict[str, str], name: str, text: str) -> None:
-    parts = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+def _exposed_secrets(tree: Mapping[str, Any], path: Path | None) -> list[str]:
+    found = [place for place in USUAL_NAMES.values() if _PASSWORD.search(_text_at(tree, place))]
+    if not found or path is None or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return []
+    return [f"{'.'.join(place)}: holds a password, and others may read {path} (chmod 600 it)" for place in found]
+
+
+def _text_at(tree: Any, place: Sequence[str]) -> str:
+    for part in place:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, str) else ""
+
+
+def _value(text: str) -> Any:
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string: nobody quotes twice for a shell
-    for part in parts[:-1]:
+        return text  # a bare word is a string: nobody quotes twice for a shell
+
+
+def _set(tree: dict[str, Any], origins: dict[str, str], place: Sequence[str], value: Any, *, name: str) -> None:
+    for part in place[:-1]:
         nested = tree.setdefault(part, {})
         if not isinstance(nested, dict):
             raise SettingsError([f"{name}: {part} is not a table"])
         tree = nested
-    tree[parts[-1]] = value
-    origins[".".join(parts)] = f"environment {name}"
+    tree[place[-1]] = value
+    origins[".".join(place)] = f"environment {name}"
 
 
 def _unknown_keys(tree: Mapping[str, Any], section: type, prefix: str) -> list[str]:
@@ -127,7 +157,7 @@ _KINDS = {bool: "true or false", str: "text in quotes", int: "a whole number"}
 
 def _strict(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise TypeError(f"must be {_KINDS[kind]}, not {value!r}")
+        raise TypeError(f"must be {_KINDS[kind]}, not {_without_password(repr(value))}")
     return value
 
 
@@ -143,13 +173,19 @@ def _strict_strings(value: Any, _kind: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _without_password(address: str) -> str:
+    return _PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", address)
+
+
 def dump(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Every value by dotted path."""
+    """Every value by dotted path, passwords in addresses as `***`."""
     flat: dict[str, Any] = {}
     for field in attrs.fields(type(settings)):
         value = getattr(settings, field.name)
         if attrs.has(type(value)):
             flat |= dump(value, f"{prefix}{field.name}.")
+        elif field.metadata.get("secret"):
+            flat[prefix + field.name] = _without_password(value)
         else:
             flat[prefix + field.name] = list(value) if isinstance(value, tuple) else value
     return flat

@@ -9,6 +9,9 @@ import attrs
 
 MAX_CAPACITY = 1 << 24
 MAX_NUMBER = 1000.0
+MAX_CACHED_TICKS = 1_000_000
+MAX_DAYS = 36_500
+MAX_SECONDS = 30 * 86_400.0
 
 
 def _power_of_two(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
@@ -19,6 +22,32 @@ def _power_of_two(_instance: object, attribute: attrs.Attribute[int], value: int
 def _positive(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not 0 < value <= MAX_NUMBER:  # also refuses what is not a number, which TOML can write
         raise ValueError(f"{attribute.name} must be above 0 and at most {MAX_NUMBER:g}")
+
+
+def _count(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not 1 <= value <= MAX_CACHED_TICKS:
+        raise ValueError(f"{attribute.name} must be from 1 to {MAX_CACHED_TICKS}")
+
+
+def _days(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not 0 <= value <= MAX_DAYS:
+        raise ValueError(f"{attribute.name} must be from 0 to {MAX_DAYS}")
+
+
+def _seconds(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not 0 < value <= MAX_SECONDS:
+        raise ValueError(f"{attribute.name} must be above 0 and at most {MAX_SECONDS:g}")
+
+
+def _address(_instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if any(not ch.isprintable() for ch in value):
+        raise ValueError(f"{attribute.name} holds characters that no address has")
+
+
+def _secret() -> str:
+    # An address that may hold a password: never printed, and in a file only if nobody else can read it.
+    value: str = attrs.field(default="", repr=False, validator=_address, metadata={"secret": True})
+    return value
 
 
 @attrs.frozen
@@ -47,6 +76,52 @@ class StoreSettings:
     """Whether streams are stored without being asked to with --persist."""
     sync_s: float = attrs.field(default=1.0, validator=_positive)
     """Seconds between two flushes to the disk: the most that a power cut can cost."""
+    compress_after_days: int = attrs.field(default=1, validator=_days)
+    """Days that a finished day stays as it is before the engine compresses it; 0 leaves that to `db compress`."""
+    keep_days: int = attrs.field(default=0, validator=_days)
+    """Days of market data that are kept; older ones are removed by the engine. 0 keeps everything."""
+
+
+@attrs.frozen
+class DatabaseSettings:
+    """`[database]`: PostgreSQL or TimescaleDB in place of files."""
+
+    url: str = _secret()
+    """`postgresql://user:password@host/name`; `DATABASE_URL` says the same. Empty stores in files."""
+    durable: bool = True
+    """Whether each batch is on the server's disk before it counts as stored; false gathers them for a second."""
+
+
+@attrs.frozen
+class MemoryCacheSettings:
+    """`[cache.memory]`: the first tier."""
+
+    max_ticks_per_symbol: int = attrs.field(default=1000, validator=_count)
+    """Trades kept of a symbol."""
+    ttl_seconds: float = attrs.field(default=300.0, validator=_seconds)
+    """Seconds after the last trade until a symbol's are forgotten."""
+
+
+@attrs.frozen
+class RedisCacheSettings:
+    """`[cache.redis]`: the second tier, which outlives the engine."""
+
+    url: str = _secret()
+    """`redis://:password@host:6379/0`; `REDIS_URL` says the same. Empty means no second tier."""
+    max_ticks_per_symbol: int = attrs.field(default=10_000, validator=_count)
+    """Trades kept of a symbol."""
+    ttl_seconds: float = attrs.field(default=3600.0, validator=_seconds)
+    """Seconds after the last trade until a symbol's are forgotten."""
+
+
+@attrs.frozen
+class CacheSettings:
+    """`[cache]`: the newest trades at hand."""
+
+    enabled: bool = True
+    """Whether an engine keeps them."""
+    memory: MemoryCacheSettings = MemoryCacheSettings()
+    redis: RedisCacheSettings = RedisCacheSettings()
 
 
 @attrs.frozen
@@ -84,5 +159,7 @@ class Settings:
     engine: EngineSettings = EngineSettings()
     ring: RingSettings = RingSettings()
     store: StoreSettings = StoreSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    cache: CacheSettings = CacheSettings()
     screen: ScreenSettings = ScreenSettings()
     venues: VenuesSettings = VenuesSettings()

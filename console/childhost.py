@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import trio
 
-from console.plan import EnginePlan, FeedPlan, encode_plan
+from console.plan import EnginePlan, FeedPlan, StorePlan, encode_plan
 from console.refusals import as_told
 from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row
@@ -59,6 +59,8 @@ class ChildHost:
             feeds=(plan,),
             host="child",
             persist=False,
+            store=StorePlan(),
+            cache=None,
             stored_elsewhere=engine_plan.persist,
             split=False,
             read_only=False,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
 from console.control_server import Operation
+from console.store_operations import store_operations
 from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
-from core.model.symbology import parse_symbols
+from core.model.symbology import parse_symbol
 
 if TYPE_CHECKING:
     from console.plan import FeedPlan
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from console.supervise import Engine
     from core.model.instruments import Instrument
 
-CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown"})
+CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune"})
 """Operations that a read-only engine refuses."""
 
 logger = logging.getLogger("ringside.control")
@@ -87,6 +88,7 @@ def operations(engine: Engine) -> dict[str, Operation]:
         "unsubscribe": unsubscribe,
         "shutdown": shutdown,
     }
+    offered |= store_operations(engine)
     if engine.plan.read_only:
         offered |= {name: _refusing(name) for name in CHANGING}
     return offered
@@ -104,7 +106,7 @@ def _addressed(engine: Engine, request: dict[str, Any], *, streaming: bool = Fal
     symbol, venue = request.get("symbol"), request.get("venue", "")
     if not isinstance(symbol, str) or not isinstance(venue, str):
         raise UsageError("bad request", "symbol and venue are texts")
-    (symbol,) = parse_symbols(symbol)
+    symbol = parse_symbol(symbol)
     hosts = [host for host in engine.hosts if host.serves(venue.upper())]
     if len(hosts) > 1 and streaming:
         hosts = [host for host in hosts if symbol in host.instruments()]

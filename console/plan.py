@@ -44,6 +44,30 @@ class FeedPlan:
 
 
 @attrs.frozen(kw_only=True)
+class StorePlan:
+    """Where records are kept: in PostgreSQL when there is a `database_url`, in files otherwise. Finished days are
+    compressed after `compress_after_days` and removed after `keep_days`; 0 means never."""
+
+    database_url: str = attrs.field(default="", repr=False)
+    durable: bool = True
+    sync_s: float = 1.0
+    compress_after_days: int = 1
+    keep_days: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class CachePlan:
+    """How many of the newest trades of a symbol are kept at hand and for how long after the last one: in memory, and
+    in Redis when there is a `redis_url`."""
+
+    memory_ticks: int = 1000
+    memory_ttl_s: float = 300.0
+    redis_url: str = attrs.field(default="", repr=False)
+    redis_ticks: int = 10_000
+    redis_ttl_s: float = 3600.0
+
+
+@attrs.frozen(kw_only=True)
 class EnginePlan:
     """Everything an engine needs to know.
 
@@ -62,7 +86,8 @@ class EnginePlan:
     persist: bool = False
     public_symbols: frozenset[str] | None = frozenset()
     ring_capacity: int = 65_536
-    sync_s: float = 1.0
+    store: StorePlan = StorePlan()
+    cache: CachePlan | None = None
     until_end: bool = False
     split: bool = False
     read_only: bool = False

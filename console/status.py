@@ -57,8 +57,23 @@ def status(engine: Engine) -> dict[str, Any]:
         "feeds": [row for report in reports for row in report["feeds"]],
         "rings": rings(engine),
         "store": engine.storage.describe() if engine.storage is not None else {"enabled": False},
+        "cache": cache_status(engine),
         "log": _newest(engine.journal.lines(), *(report["log"] for report in reports)),
     }
+
+
+def cache_status(engine: Engine) -> dict[str, Any] | None:
+    """The cache as the status shows it; None when there is none."""
+    if engine.cache is None or engine.plan.cache is None:
+        return None
+    found = attrs.asdict(engine.cache.stats())
+    error, away = found.pop("last_error"), bool(found["since_ns"])
+    return {
+        "hits_memory": found.pop("hits_l1"),
+        "hits_redis": found.pop("hits_l2"),
+        "redis": ("down" if away else "up") if engine.plan.cache.redis_url else "off",
+        "problem": error if away else "",
+    } | found
 
 
 def summary(engine: Engine) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The engine's store: opened from the plan, fed from the rings, described for the status."""
+"""The engine's store and cache: fed from the rings, looked after, described for the status."""
 
 from __future__ import annotations
 
@@ -11,31 +11,23 @@ from typing import Any
 import attrs
 import trio
 
-from console.plan import EnginePlan
+from console.plan import EnginePlan, StorePlan
+from console.stores import OpenStore, catalogue_path, opened_store, told
+from console.upkeep import Upkeep
+from core.clock import NS_PER_S, monotonic_ns
 from core.errors import ConsoleError
 from core.flow.consume import StoreState, consume_to_store
 from core.flow.storefeed import SchemaCounts, StoreFeed
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.records import Schema
 from core.store.catalogue import Catalogue
-from core.store.embedded import EmbeddedTickStore
-from core.store.repository import SeriesKey
+from core.store.repository import NOT_STORED, Gap, SeriesKey
 
-TICKS = "ticks"
-CATALOGUE = "catalogue.sqlite3"
 DESCRIBE_S = 0.2
+ANSWER_S = 8.0
+SHOWN_GAPS = 20
 
 logger = logging.getLogger("ringside.store")
-
-
-def ticks_directory(data_directory: Path) -> Path:
-    """Where the segments of the embedded store lie."""
-    return data_directory / TICKS
-
-
-def catalogue_path(state_directory: Path) -> Path:
-    """Where the catalogue of the embedded store lies."""
-    return state_directory / CATALOGUE
 
 
 @attrs.frozen
@@ -53,43 +45,62 @@ class StoredRing:
 class Storage:
     """Stores what the rings bring. `registry` gives out instrument numbers that outlive the engine."""
 
-    def __init__(self, store: EmbeddedTickStore, catalogue: Catalogue, *, sync_s: float) -> None:
+    def __init__(self, opened: OpenStore, catalogue: Catalogue, plan: StorePlan) -> None:
         self.registry = InstrumentRegistry(catalogue.known(), catalogue.remember)
         self.state = StoreState()
-        self._store = store
-        self._catalogue = catalogue
-        self._sync_s = sync_s
+        self.upkeep = Upkeep(opened.acts, plan)
+        self._opened = opened
+        self._sync_s = plan.sync_s
         self._drain = trio.Event()
+        # A disk that hangs must not take the threads in which the rest of the engine finds the addresses of hosts.
+        self._asking = trio.CapacityLimiter(2)
         self._undescribed: list[Instrument] = []
         self._feeds: dict[StoredRing, StoreFeed] = {}
 
     async def consume(self, rings: Callable[[], Iterable[StoredRing]]) -> None:
         """Store what `rings` lists, asked again and again, until told to drain and everything is stored."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._describe)
+            nursery.start_soon(self._keep_describing)
+            nursery.start_soon(self.upkeep.run)
             await consume_to_store(
                 lambda: self._list(rings()),
-                self._store,
+                self._opened.store,
                 self.state,
-                record_lost=self._catalogue.record_lost,
+                record_lost=self._record_lost,
                 drain=self._drain,
+                settled=tuple if self._opened.spill is None else self._opened.spill.settled,
                 sync_s=self._sync_s,
             )
             nursery.cancel_scope.cancel()
+        await self._describe()
+
+    def _record_lost(self, series: SeriesKey, *, start_ns: int, end_ns: int, rows: int) -> None:
+        gap = Gap(series=series, start_ns=start_ns, end_ns=end_ns, rows=rows, cause=NOT_STORED)
+        self._opened.notes.record_gap(gap)
+        self._tell_database()
+
+    def _tell_database(self) -> None:
+        if self._opened.spill is not None:
+            self._opened.spill.run_errand()
+
+    async def _keep_describing(self) -> None:
+        while True:
+            await trio.sleep(DESCRIBE_S)
+            await self._describe()
 
     async def _describe(self) -> None:
         # The catalogue may be locked by another process: waited for in a thread, and tried again.
-        while True:
-            await trio.sleep(DESCRIBE_S)
-            waiting = list(self._undescribed)
-            if not waiting:
-                continue
-            try:
-                await trio.to_thread.run_sync(self._catalogue.describe, waiting, abandon_on_cancel=True)
-            except ConsoleError as error:
-                logger.warning("instruments are not in the catalogue yet: %s", error)
-            else:
-                del self._undescribed[: len(waiting)]
+        waiting = list(self._undescribed)
+        if not waiting:
+            return
+        try:
+            await trio.to_thread.run_sync(self._opened.notes.describe, waiting, abandon_on_cancel=True)
+        except ConsoleError as error:
+            logger.warning("instruments are not described: %s", error)
+            if error.retryable:
+                return
+        del self._undescribed[: len(waiting)]
+        self._tell_database()
 
     def _list(self, rings: Iterable[StoredRing]) -> list[StoreFeed]:
         listed = {}
@@ -138,13 +149,58 @@ class Storage:
 
     def describe(self) -> dict[str, Any]:
         """The store as the status shows it."""
-        state = self.state
+        opened = self._opened
         return {
             "enabled": True,
-            "directory": str(self._store.directory),
-            "lag_s": round(state.lag_s, 3),
-            "repairs": self._store.repairs,
+            "kind": opened.kind,
+            "place": opened.place,
+            "lag_s": round(self.state.lag_s, 3),
+            "repairs": opened.repairs,
+            "spill": None if opened.spill is None else attrs.asdict(opened.spill.state),
         } | self.totals()
+
+    async def inspect(self) -> dict[str, Any]:
+        """All that the store tells of itself, series by series. One that does not answer soon leaves those out."""
+        found = _Found(problem="the store does not answer")
+        with trio.move_on_after(ANSWER_S):  # before whoever asks gives up
+            found = await trio.to_thread.run_sync(self._look, abandon_on_cancel=True, limiter=self._asking)
+        described = self.describe()
+        synced_ns = self.state.synced_ns
+        return described | {
+            "sync_age_s": round((monotonic_ns() - synced_ns) / NS_PER_S, 3) if synced_ns else None,
+            "problem": described["problem"] or found.problem,
+            "series": found.series,
+            "gaps": found.gaps,
+            "quarantined": found.quarantined,
+            "job": None if self.upkeep.job is None else attrs.asdict(self.upkeep.job, recurse=False),
+        }
+
+    def _look(self) -> _Found:
+        opened, found = self._opened, _Found()
+        try:
+            found.gaps = [_flat(gap) for gap in opened.notes.gaps()[-SHOWN_GAPS:]]
+            found.series = [_flat(stats) for stats in opened.store.stats()]
+            found.quarantined = sum(kept.rows for kept in opened.books.quarantined())
+        except ConsoleError as error:
+            found.problem = str(error)
+        return found
+
+
+@attrs.define
+class _Found:
+    # What a store and what was written down beside it say; what follows a `problem` is missing.
+    series: list[dict[str, Any]] = attrs.Factory(list)
+    gaps: list[dict[str, Any]] = attrs.Factory(list)
+    quarantined: int = 0
+    problem: str = ""
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    series: SeriesKey = value.series
+    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.name != "series"}
+    if "segments" in fields:
+        fields["days"], fields["bytes"] = fields.pop("segments"), fields.pop("stored_bytes")
+    return {"venue": series.venue, "symbol": series.symbol, "schema": series.schema.value} | fields
 
 
 def _counts(counts: SchemaCounts) -> dict[str, int]:
@@ -162,25 +218,12 @@ def open_storage(plan: EnginePlan) -> Iterator[Storage]:
     """Open the store of a plan; it is synced and closed at the end.
 
     Raises:
-        ConsoleError: its directories cannot be used, or another engine writes there.
+        ConsoleError: it cannot be used, or another engine writes there.
     """
     catalogue = Catalogue(catalogue_path(plan.state_directory))
     try:
-        store = EmbeddedTickStore(ticks_directory(plan.data_directory), catalogue)
-        try:
-            yield Storage(store, catalogue, sync_s=plan.sync_s)
-        finally:
-            with _told("closing the store"):
-                store.close()
+        with opened_store(plan, catalogue) as opened:
+            yield Storage(opened, catalogue, plan.store)
     finally:
-        with _told("closing the catalogue"):
+        with told("closing the catalogue"):
             catalogue.close()
-
-
-@contextmanager
-def _told(operation: str) -> Iterator[None]:
-    # On the way out an error is said; it must not stand in for the summary of everything else.
-    try:
-        yield
-    except ConsoleError as error:
-        logger.error("%s: %s", operation, error)

@@ -12,7 +12,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -26,13 +26,19 @@ from console.journal import Journal
 from console.operations import Host, operations
 from console.plan import EnginePlan
 from console.storage import Storage, StoredRing, open_storage
+from console.stores import opened_cache
 from core.clock import wall_ns
 from core.errors import ConfigurationError, RefusedError, UsageError, single_error
+from core.flow.cachefeed import RingKey, consume_to_cache
 from core.flow.publish import RingPublisher
 from core.flow.sweep import sweep
 from core.model.instruments import InstrumentRegistry
+from core.model.records import Schema
 from core.store.repository import SeriesKey
 from ringbuf import control, layout
+
+if TYPE_CHECKING:
+    from core.store.cache.tiered import TieredCache
 
 HEARTBEAT_S = 1.0
 SETTLED_S = 2.0
@@ -54,6 +60,7 @@ class Engine:
         self.hosts: list[Host] = []
         self.publisher: RingPublisher | None = None
         self.storage: Storage | None = None
+        self.cache: TieredCache | None = None
         self.summary: dict[str, Any] = {}
         self.final_report: dict[str, Any] = {}
         self._stop = trio.Event()
@@ -83,7 +90,12 @@ class Engine:
         directory = _ring_directory()
         for name in sweep(directory, now_ns=wall_ns()):
             logger.info("removed what a killed engine had left: %s", name)
-        with _instance_lock(directory, self.plan.instance), self._storage(), self._rings(directory):
+        with (
+            _instance_lock(directory, self.plan.instance),
+            self._storage(),
+            opened_cache(self.plan.cache) as self.cache,
+            self._rings(directory),
+        ):
             try:
                 with single_error():
                     async with trio.open_nursery() as nursery:
@@ -128,6 +140,8 @@ class Engine:
         task_status.started(path)
         nursery.start_soon(self._beat)
         nursery.start_soon(_settle)
+        if self.cache is not None:
+            nursery.start_soon(consume_to_cache, self._cached_rings, self.cache)
         async with trio.open_nursery() as writers:
             if self.storage is not None:
                 writers.start_soon(self.storage.consume, self._stored_rings)
@@ -152,6 +166,10 @@ class Engine:
         for host in self.hosts:
             if isinstance(host, ChildHost):
                 yield from host.stored_rings()
+
+    def _cached_rings(self) -> dict[RingKey, SeriesKey]:
+        rings = (ring for ring in self._stored_rings() if ring.series.schema is Schema.TRADES)
+        return {(ring.path, ring.inode): ring.series for ring in rings}
 
     async def _wait_for_store(self) -> None:
         # Our rings go when we do: the parent must have stored what is in them.

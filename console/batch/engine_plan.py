@@ -8,8 +8,8 @@ from pathlib import Path
 
 from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
-from config.schema import Settings, VenueSettings
-from console.plan import EnginePlan, FeedPlan, ProviderName, expand_providers
+from config.schema import CacheSettings, Settings, VenueSettings
+from console.plan import CachePlan, EnginePlan, FeedPlan, ProviderName, StorePlan, expand_providers
 from core.errors import ConfigurationError, NotFoundError, UsageError
 
 
@@ -43,12 +43,35 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         persist=arguments.persist or settings.store.persist,
         public_symbols=_public_symbols(arguments),
         ring_capacity=settings.ring.capacity,
-        sync_s=settings.store.sync_s,
+        store=_store(settings),
+        cache=_cache(settings.cache),
         until_end=arguments.until_end,
         split=arguments.split,
         read_only=arguments.read_only,
     )
     return plan, settings
+
+
+def _store(settings: Settings) -> StorePlan:
+    return StorePlan(
+        database_url=settings.database.url,
+        durable=settings.database.durable,
+        sync_s=settings.store.sync_s,
+        compress_after_days=settings.store.compress_after_days,
+        keep_days=settings.store.keep_days,
+    )
+
+
+def _cache(settings: CacheSettings) -> CachePlan | None:
+    if not settings.enabled:
+        return None
+    return CachePlan(
+        memory_ticks=settings.memory.max_ticks_per_symbol,
+        memory_ttl_s=settings.memory.ttl_seconds,
+        redis_url=settings.redis.url,
+        redis_ticks=settings.redis.max_ticks_per_symbol,
+        redis_ttl_s=settings.redis.ttl_seconds,
+    )
 
 
 def _feeds(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan, ...]:

@@ -29,7 +29,7 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 def write_object(value: Mapping[str, Any], *, form: str) -> None:
     """Print one object: as JSON on one line, or as aligned `name  value` lines. Raises `OutputError`."""
     if form in {"json", "ndjson"}:
-        with _writing():
+        with writing():
             print(json.dumps(value, separators=(",", ":")))
         return
     write_rows([{"name": name, "value": _cell(item)} for name, item in value.items()], form=form)
@@ -41,7 +41,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mappin
     Raises:
         OutputError: they cannot be written.
     """
-    with _writing():
+    with writing():
         if form == "json":
             print(json.dumps({**(envelope or {}), "rows": list(rows)}, separators=(",", ":")))
         elif form == "ndjson":
@@ -54,7 +54,8 @@ def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mappin
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
+    """Let failures to write stdout out as `OutputError`; flushed at the end."""
     # A full disk behind stdout shows when it is flushed, at the latest when the interpreter ends.
     try:
         yield

@@ -1,4 +1,4 @@
-"""A line of progress on stderr while an engine runs without a screen."""
+"""A line of progress on stderr: of an engine without a screen, and of anything that takes its time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,63 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-import trio
+from core.clock import NS_PER_S, monotonic_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from console.supervise import Engine
 
 INTERVAL_S = 0.5
+REDRAW_NS = NS_PER_S // 5
+
+
+class ProgressLine:
+    """Call it with the part that is done, 0 to 1, and the rows so far; it draws at most five times a second, and
+    nothing when stderr is no terminal. Use it in a `with`, which takes the line away at the end."""
+
+    def __init__(self, label: str, *, clock: Callable[[], int] = monotonic_ns) -> None:
+        self.label = label
+        self._clock = clock
+        self._shown = sys.stderr.isatty()
+        self._began_ns = self._drawn_ns = clock()
+
+    def __call__(self, fraction: float, rows: int = 0) -> None:
+        """Say how far it is."""
+        now_ns = self._clock()
+        if not self._shown or now_ns - self._drawn_ns < REDRAW_NS:
+            return
+        self._drawn_ns = now_ns
+        width = shutil.get_terminal_size().columns - 1
+        text = work_line(self.label, fraction=fraction, rows=rows, elapsed_s=(now_ns - self._began_ns) / NS_PER_S)
+        _redraw(text[:width])
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._shown:
+            _redraw("")
+
+
+def work_line(label: str, *, fraction: float, rows: int, elapsed_s: float) -> str:
+    """How far something is, in one line: the part done, rows and their rate, the time left at this pace."""
+    fraction = min(max(fraction, 0.0), 1.0)
+    parts = [label, f"{fraction:4.0%}"]
+    if rows:
+        parts.append(f"{rows:,} rows")
+        if elapsed_s > 0:
+            parts.append(f"{rows / elapsed_s:,.0f}/s")
+    if fraction > 0.01:
+        left_s = round(elapsed_s * (1 - fraction) / fraction)
+        parts.append(f"{left_s // 60}:{left_s % 60:02d} left")
+    return "  ".join(parts)
 
 
 async def show_progress(engine: Engine) -> None:
     """Redraw one line twice a second until cancelled; says nothing when stderr is no terminal."""
+    import trio
+
     if not sys.stderr.isatty():
         return
     try:
@@ -29,8 +76,9 @@ async def show_progress(engine: Engine) -> None:
 
 
 def _redraw(line: str) -> None:
+    shown = "".join(character if character.isprintable() else "?" for character in line)  # a file is called anything
     with contextlib.suppress(OSError):  # a terminal that is gone shows nothing, and stops nothing
-        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.write(f"\r\x1b[K{shown}")
         sys.stderr.flush()
 
 

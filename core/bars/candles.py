@@ -23,6 +23,8 @@ CANDLE = np.dtype(
 A volume beyond `MAX_QUANTITY_E8` is `MAX_QUANTITY_E8`, which reads "this much or more": never a wrapped number.
 """
 
+Column = NDArray[np.int64]
+
 _WORD_BITS = np.uint64(32)
 _LOW_WORD = np.uint64(0xFFFF_FFFF)
 _MOST = np.uint64(MAX_QUANTITY_E8)
@@ -30,55 +32,63 @@ _MOST = np.uint64(MAX_QUANTITY_E8)
 NO_BARS: Records = np.empty(0, CANDLE)
 
 
-def time_bars(trades: Records, interval_ns: int) -> NDArray[np.void]:
+def time_bars(trades: Records, interval_ns: int, *, offset_ns: int = 0) -> NDArray[np.void]:
     """One bar for every interval that has trades, oldest first, as `CANDLE` records.
 
     `trades` are `TRADE` records in the order they came; within a bar that order decides open and close. Records
-    without a price are left out. An interval starts at a multiple of `interval_ns` since the epoch.
+    without a price are left out. An interval starts at a multiple of `interval_ns` since `offset_ns` after the epoch.
     """
     assert interval_ns > 0
-    priced = trades[trades["price"] != UNDEF_PRICE]
-    ticks = np.empty(len(priced), CANDLE)
+    has_price = trades["price"] != UNDEF_PRICE
+    priced = trades if has_price.all() else trades[has_price]
     instants = np.minimum(priced["ts_event"], np.uint64(2**63 - 1)).astype(np.int64)
-    ticks["ts_event"] = instants - instants % interval_ns
-    for name in ("open", "high", "low", "close"):
-        ticks[name] = priced["price"]
-    ticks["volume"] = quantities_e8(priced)
-    ticks["trades"] = 1
-    return _grouped(ticks)
+    starts = instants - (instants - offset_ns) % interval_ns
+    prices = np.ascontiguousarray(priced["price"])
+    traded = quantities_e8(priced)
+    return _grouped(starts, (prices, prices, prices, prices), traded, np.ones(len(starts), np.int64))
 
 
 def merge_bars(earlier: Records, later: Records) -> NDArray[np.void]:
     """The bars of two runs of trades as one run; bars of the same interval become one."""
     if not len(later):
         return earlier
-    return _grouped(np.concatenate((earlier, later)))
+    return _of_bars(np.concatenate((earlier, later)))
 
 
 def coarser_bars(bars: Records, interval_ns: int) -> NDArray[np.void]:
     """`bars` put together into bars of `interval_ns`, a multiple of theirs."""
     wider = bars.copy()
     wider["ts_event"] -= wider["ts_event"] % interval_ns
-    return _grouped(wider)
+    return _of_bars(wider)
 
 
-def _grouped(bars: Records) -> NDArray[np.void]:
-    if not len(bars):
+def _of_bars(bars: Records) -> NDArray[np.void]:
+    prices = (bars["open"], bars["high"], bars["low"], bars["close"])
+    return _grouped(bars["ts_event"], prices, np.ascontiguousarray(bars["volume"]), bars["trades"])
+
+
+def _grouped(
+    starts: Column, prices: tuple[Column, Column, Column, Column], volumes: Column, trades: Column
+) -> NDArray[np.void]:
+    # Columns and not records: a million trades as records of bars would be written and read again for nothing.
+    if not len(starts):
         return NO_BARS
-    # A stable sort keeps the order of arrival within a bar, which decides its open and close.
-    order = np.argsort(bars["ts_event"], kind="stable")
-    ordered = bars[order]
-    starts = ordered["ts_event"]
+    if not bool((starts[1:] >= starts[:-1]).all()):
+        # A stable sort keeps the order of arrival within a bar, which decides its open and close.
+        order = np.argsort(starts, kind="stable")
+        starts, volumes, trades = starts[order], volumes[order], trades[order]
+        prices = (prices[0][order], prices[1][order], prices[2][order], prices[3][order])
+    opened, high, low, closed = prices
     first = np.flatnonzero(np.concatenate(([True], starts[1:] != starts[:-1])))
     last = np.concatenate((first[1:], [len(starts)])) - 1
     grouped = np.empty(len(first), CANDLE)
     grouped["ts_event"] = starts[first]
-    grouped["open"] = ordered["open"][first]
-    grouped["close"] = ordered["close"][last]
-    grouped["high"] = np.maximum.reduceat(ordered["high"], first)
-    grouped["low"] = np.minimum.reduceat(ordered["low"], first)
-    grouped["volume"] = _volumes(ordered["volume"], first)
-    grouped["trades"] = np.add.reduceat(ordered["trades"], first)
+    grouped["open"] = opened[first]
+    grouped["close"] = closed[last]
+    grouped["high"] = np.maximum.reduceat(high, first)
+    grouped["low"] = np.minimum.reduceat(low, first)
+    grouped["volume"] = _volumes(volumes, first)
+    grouped["trades"] = np.add.reduceat(trades, first)
     return grouped
 
 

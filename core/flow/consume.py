@@ -7,7 +7,7 @@ and its interval recorded.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,23 +16,29 @@ import trio
 from core.clock import NS_PER_S, monotonic_ns
 from core.errors import ConsoleError
 from core.flow.storefeed import RecordLost, SchemaCounts, StoreFeed
-from core.model.records import Schema
+from core.model.records import STREAMED, Schema
 
 if TYPE_CHECKING:  # flow and store know each other's shapes and nothing more
-    from core.store.repository import TickStore
+    from core.store.repository import AppendResult, SeriesKey, TickSink
+
+    Settled = Callable[[], Iterable[tuple[SeriesKey, AppendResult]]]
 
 _logger = logging.getLogger("ringside.store")
 
 
 @attrs.define
 class StoreState:
-    """How storing goes. `lag_s` is the longest that a record of the last sweep can have waited to be stored, 0 when
-    none waited; `problem` is empty while all goes well. The counts are records since the start, `lost` those that
-    were overwritten in a ring before they could be stored."""
+    """How storing goes.
+
+    The last sync that worked was at `synced_ns`, monotonic, 0 for none yet. `lag_s` is the longest that a record of
+    the last sweep can have waited to be stored, 0 when none waited; `problem` is empty while all goes well. The
+    counts are records since the start, `lost` those that were overwritten in a ring before they could be stored.
+    """
 
     lag_s: float = 0.0
+    synced_ns: int = 0
     problem: str = ""
-    by_schema: dict[Schema, SchemaCounts] = attrs.Factory(lambda: {schema: SchemaCounts() for schema in Schema})
+    by_schema: dict[Schema, SchemaCounts] = attrs.Factory(lambda: {schema: SchemaCounts() for schema in STREAMED})
 
     @property
     def rows(self) -> int:
@@ -62,11 +68,12 @@ class StoreState:
 
 async def consume_to_store(
     feeds: Callable[[], Sequence[StoreFeed]],
-    store: TickStore,
+    store: TickSink,
     state: StoreState,
     *,
     record_lost: RecordLost,
     drain: trio.Event,
+    settled: Settled = tuple,
     interval_s: float = 0.05,
     sync_s: float = 1.0,
 ) -> None:
@@ -77,9 +84,10 @@ async def consume_to_store(
     counted as lost. While the disk fails it keeps trying, so a caller that drains should set a deadline: a disk that
     hangs is not waited for, the worker thread is left to it. On the way out all readers are closed, and what is not
     known to be stored is counted as lost. `store` is neither opened nor closed here, and is only used in a worker
-    thread; one that was left may still be in it.
+    thread; one that was left may still be in it. `settled` says without blocking what became of records whose append
+    did not say it, each time once.
     """
-    consumer = _Consumer(store, state, record_lost, sync_ns=int(sync_s * NS_PER_S))
+    consumer = _Consumer(store, state, record_lost, settled, sync_ns=int(sync_s * NS_PER_S))
     limiter = trio.CapacityLimiter(1)
     try:
         while True:
@@ -102,10 +110,13 @@ class _Consumer:
     # The feeds that are followed, and the work of one round, which runs in the worker thread. The loop and the worker
     # take turns, until `close`: a worker that was left behind stops at the next feed and reports nothing more.
 
-    def __init__(self, store: TickStore, state: StoreState, record_lost: RecordLost, *, sync_ns: int) -> None:
+    def __init__(
+        self, store: TickSink, state: StoreState, record_lost: RecordLost, settled: Settled, *, sync_ns: int
+    ) -> None:
         self._store = store
         self._state = state
         self._record_lost = record_lost
+        self._settled = settled
         self._sync_ns = sync_ns
         self._feeds: dict[StoreFeed, None] = {}
         self._listed: frozenset[StoreFeed] = frozenset()
@@ -133,6 +144,7 @@ class _Consumer:
     def due(self, *, draining: bool) -> bool:
         now_ns = monotonic_ns()
         self._draining = draining
+        self._count_settled()
         waiting = [feed for feed in self._feeds if feed.waiting]
         self._todo = [feed for feed in waiting if feed.due(now_ns)]
         if not waiting:
@@ -140,6 +152,12 @@ class _Consumer:
         if not self._todo:
             self._state.lag_s = (now_ns - self._caught_up_ns) / NS_PER_S
         return bool(self._todo) or (self._unsynced and (draining or now_ns >= self._sync_due_ns))
+
+    def _count_settled(self) -> None:
+        for series, result in self._settled():
+            counts = self._state.by_schema.get(series.schema)
+            if counts is not None:
+                counts.add(result)
 
     def work(self) -> None:
         began_ns = monotonic_ns()
@@ -168,6 +186,7 @@ class _Consumer:
             self._unsynced = error.retryable or not self._draining  # what cannot be synced must not hold up the end
         else:
             self._unsynced, self._sync_problem = False, ""
+            self._state.synced_ns = monotonic_ns()
         self._sync_due_ns = monotonic_ns() + self._sync_ns
 
     def _report(self) -> None:
@@ -187,6 +206,7 @@ class _Consumer:
 
     def close(self) -> None:
         self._closed = True
+        self._count_settled()
         lost = sum(feed.close(self._counts(feed)) for feed in self._feeds)
         if lost:
             _logger.error("gave up storing: %d records were not stored", lost)

@@ -16,9 +16,10 @@ from ringbuf.layout import RingError
 from ringbuf.reader import RingReader
 
 if TYPE_CHECKING:  # flow and store know each other's shapes and nothing more
-    from core.store.repository import SeriesKey, TickStore
+    from core.store.repository import AppendResult, SeriesKey, TickSink
 
 BATCH_ROWS: Final = 8192
+_LATEST_NS: Final = 2**63 - 1
 BATCHES_A_SWEEP: Final = 8
 FIRST_RETRY_S: Final = 0.1
 LAST_RETRY_S: Final = 5.0
@@ -40,6 +41,13 @@ class SchemaCounts:
     out_of_order: int = 0
     rejected: int = 0
     lost: int = 0
+
+    def add(self, result: AppendResult) -> None:
+        """Count what became of the records of an append."""
+        self.rows += result.rows
+        self.duplicates += result.duplicates
+        self.out_of_order += result.out_of_order
+        self.rejected += result.rejected
 
 
 @attrs.frozen
@@ -108,7 +116,7 @@ class StoreFeed:
         """Whether what waits may be tried at this monotonic instant."""
         return now_ns >= self._retry_ns
 
-    def sweep(self, store: TickStore, record_lost: RecordLost, counts: SchemaCounts) -> bool:
+    def sweep(self, store: TickSink, record_lost: RecordLost, counts: SchemaCounts) -> bool:
         """Store what waits, at most `BATCHES_A_SWEEP` batches. Blocks. A failure is kept and delays the next try.
 
         Returns whether everything that waited was stored. A feed that is closed meanwhile is left after the batch.
@@ -143,20 +151,17 @@ class StoreFeed:
         if lapped:
             counts.lost += lapped
             self._settled_laps = reader.lapped
-            self._losses.append(_Loss(self._newest_ns, int(batch["ts_event"][0]), lapped))
-        self._newest_ns = int(batch["ts_event"][-1])
+            self._losses.append(_Loss(self._newest_ns, _instant_ns(batch, 0), lapped))
+        self._newest_ns = _instant_ns(batch, -1)
         return batch
 
-    def _append(self, store: TickStore, batch: Records, counts: SchemaCounts) -> None:
+    def _append(self, store: TickSink, batch: Records, counts: SchemaCounts) -> None:
         result = store.append(self.series, batch, self._pending_id)
         with self._guard:
             if self._closed:
                 return  # it took so long that the batch was counted as lost
             self._pending = None
-            counts.rows += result.rows
-            counts.duplicates += result.duplicates
-            counts.out_of_order += result.out_of_order
-            counts.rejected += result.rejected
+            counts.add(result)
 
     def _record_losses(self, record_lost: RecordLost) -> None:
         while self._losses:
@@ -177,7 +182,7 @@ class StoreFeed:
         rows = start_ns = 0
         with self._guard:
             while (batch := self._next(counts)) is not None:
-                start_ns = start_ns or int(batch["ts_event"][0])
+                start_ns = start_ns or _instant_ns(batch, 0)
                 rows += len(batch)
                 self._pending = None
             counts.lost += rows
@@ -200,3 +205,8 @@ class StoreFeed:
             counts.lost += waiting
             self.reader.close()
             return waiting
+
+
+def _instant_ns(batch: Records, index: int) -> int:
+    # A venue's time may be undefined, a number that the books cannot hold.
+    return min(int(batch["ts_event"][index]), _LATEST_NS)

@@ -39,6 +39,14 @@ def parse_symbols(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(symbols))
 
 
+def parse_symbol(text: str) -> str:
+    """The one symbol that `text` is, upper case. Raises `UsageError` when it is none or several."""
+    symbols = parse_symbols(text)
+    if len(symbols) > 1:
+        raise UsageError("bad symbol", ascii(text)[:40], hint="name one")
+    return symbols[0]
+
+
 class SymbolMap:
     """One venue's instruments, found by canonical symbol or by the venue's own name.
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from core.clock import DAY_NS
 from core.errors import ConsoleError
 from core.model.records import Records
-from core.store.dedupe import Ids, Mask, full_ids
-from core.store.repository import AppendResult
-from core.store.segment import Segment, marked
+from core.store.dedupe import Mask
+from core.store.repository import AppendResult, Ids
+from core.store.segment import identities, marked
+from core.store.writer import Segment
 
 Stamps = NDArray[np.uint64]
 
@@ -20,7 +21,7 @@ Stamps = NDArray[np.uint64]
 class Part:
     """The new records of one append that belong to one segment.
 
-    `ids` are their full ids, None in a series without; `marks` says which of them may share theirs, None when none
+    `ids` tell them apart, None in a series without; `marks` says which of them may share theirs, None when none
     may; `late` of them are out of order.
     """
 
@@ -51,10 +52,10 @@ def days_of(stamps: Stamps, late: Mask | None) -> list[int]:
 
 def new_part(segment: Segment, records: Records, late: Mask | None, reference: int) -> Part:
     """What of `records`, all of the segment's day, is not stored in it yet. `reference` is a full id near theirs, 0
-    when the series has none and nothing is taken for a duplicate."""
-    if not reference:
+    when the series has none and, but for bars, nothing is taken for a duplicate."""
+    ids = identities(records, segment.series.schema, reference)
+    if ids is None:
         return Part(segment, records, late=_count(late))
-    ids = full_ids(records["sequence"], reference)
     marks = marked(records, segment.series.schema)
     fresh = segment.seen.fresh(ids) if marks is None else _fresh_of_both(segment, records, ids, marks)
     if fresh is None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.model.records import Records
+from core.store.repository import Ids
 
-Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _NO_IDS: Ids = np.empty(0, np.int64)
@@ -21,6 +21,14 @@ def full_ids(sequences: NDArray[np.uint32], reference: int) -> Ids:
     """The full ids whose low 32 bits are `sequences`, each the one nearest to the full id `reference`."""
     distances = sequences.astype(np.int64) - (reference & 0xFFFF_FFFF)
     return distances.astype(np.int32).astype(np.int64) + reference  # int32 wraps them to the nearest
+
+
+def sorted_unique(ids: Ids) -> Ids:
+    """The different ones among `ids`, ascending; nearly free when they are so already."""
+    if len(ids) < 2 or bool((ids[1:] > ids[:-1]).all()):
+        return ids
+    ordered = np.sort(ids, kind="stable")
+    return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
 
 
 class SeenIds:
@@ -67,7 +75,7 @@ class SeenIds:
 
     def _contains(self, ids: Ids) -> Mask:
         if self._run is None:
-            self._run = np.unique(self._load())
+            self._run = sorted_unique(self._load())
             self._used = len(self._run)
         return _within(self._run[: self._used], ids) | _within(self._late, ids)
 

@@ -14,6 +14,10 @@ _PASSING = {errno.EIO, errno.EAGAIN, errno.EINTR, errno.ENOMEM, errno.EBUSY, err
 _SQLITE_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
 
 
+class DayMovedError(TransientError):
+    """The files of a day were sealed or removed while they were opened: list them again."""
+
+
 def storage_error(operation: str, path: Path, error: OSError) -> ConsoleError:
     """What to raise when the operating system refused `operation` on `path`."""
     subject = f"{path}: {error.strerror or error}"

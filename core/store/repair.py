@@ -7,26 +7,35 @@ and the damaged original is kept beside it under another name.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import attrs
 import numpy as np
 
-from core.errors import PermanentError
+from core.errors import ConfigurationError, PermanentError
 from core.model.records import Records
+from core.store.days import map_plain
 from core.store.dedupe import Mask
 from core.store.faults import storage_error
+from core.store.lock import cut_back
+from core.store.paths import day_of_path, sync_folder
 from core.store.repository import SeriesKey
+from core.store.sealed import file_sha256, read_seal
 from core.store.segment import (
+    FIRST_ID,
+    GENERATION,
     PREFIX_BYTES,
     SegmentFacts,
     acceptable,
+    checksum_of,
     expected_head,
+    facts_of,
     header_bytes,
-    read_first_id,
-    replace_file,
-    stored_ids,
-)  # fmt: skip
+    plain_header,
+    read_facts,
+)
+from core.store.writer import replace_file
 
 _CHUNK_ROWS = 65_536
 
@@ -53,15 +62,17 @@ def inspect(path: Path, series: SeriesKey) -> Inspection:
         try:
             if header_bytes(header) != len(header):
                 raise PermanentError("damaged segment", f"{path} has no whole header")
-            first_id = read_first_id(header, path, series)
+            carried = read_facts(header, path, series)
         except PermanentError as error:
-            return Inspection(None, f"{error}: {_put_aside(path)}")
-        return _inspect_records(path, series, header=header, size=size, first_id=first_id)
+            return Inspection(None, f"{error}: {put_aside(path)}")
+        return _inspect_records(path, series, header=header, size=size, carried=carried)
     except OSError as error:
         raise storage_error("inspecting a segment", path, error) from error
 
 
-def _inspect_records(path: Path, series: SeriesKey, *, header: bytes, size: int, first_id: int) -> Inspection:
+def _inspect_records(
+    path: Path, series: SeriesKey, *, header: bytes, size: int, carried: dict[str, int]
+) -> Inspection:
     dtype = series.schema.dtype
     rows, torn = divmod(size - len(header), dtype.itemsize)
     empty = np.empty(0, dtype)
@@ -76,11 +87,14 @@ def _inspect_records(path: Path, series: SeriesKey, *, header: bytes, size: int,
     records = np.array(records[valid]) if scattered else records[:kept]
     whole = len(header) + records.nbytes
     if path.stat().st_size > whole:
-        os.truncate(path, whole)
+        with path.open("rb+") as file:
+            cut_back(file.fileno(), whole)
     if torn:
         repaired = f"{repaired}; " if repaired else ""
         repaired += f"{path}: cut {torn} bytes of a torn record"
-    return Inspection(_facts(records, series, first_id=first_id, stored_bytes=whole), repaired)
+    facts = facts_of(records, series, first_id=carried.get(FIRST_ID[:-1], 0), stored_bytes=whole)
+    facts.generation = carried.get(GENERATION, 0)
+    return Inspection(facts, repaired)
 
 
 def _valid(records: Records, series: SeriesKey) -> Mask | None:
@@ -102,12 +116,14 @@ def _mend(path: Path, header: bytes, records: Records, valid: Mask, *, kept: int
     if valid[:kept].all() and not records[kept:].view(np.uint8).any():
         return f"{path}: cut {bad} zero-filled records"
     content = header + np.array(records[valid]).tobytes()
-    aside = _put_aside(path)
+    aside = put_aside(path)
     replace_file(path, content)
     return f"{path}: {bad} invalid records removed, {aside}"
 
 
-def _put_aside(path: Path) -> str:
+def put_aside(path: Path) -> str:
+    """Give a damaged file another name, and say which. Raises `OSError`, or `PermanentError` when there are too
+    many."""
     for number in range(1, 10_000):
         aside = path.with_name(f"{path.name}.damaged-{number}")
         if not aside.exists():
@@ -116,10 +132,46 @@ def _put_aside(path: Path) -> str:
     raise PermanentError("too many damaged segments", str(path))
 
 
-def _facts(records: Records, series: SeriesKey, *, first_id: int, stored_bytes: int) -> SegmentFacts:
-    facts = SegmentFacts(rows=len(records), stored_bytes=stored_bytes, first_id=first_id)
-    if len(records):
-        facts.first_ns, facts.last_ns = int(records["ts_event"].min()), int(records["ts_event"].max())
-        ids = stored_ids(records, series.schema, first_id)
-        facts.last_id = int(ids.max()) if len(ids) else 0
-    return facts
+def inspect_seal(path: Path, series: SeriesKey, *, put_aside_damaged: bool = True) -> Inspection:
+    """Read the whole sealed day at `path` and say what it holds; one that cannot be read is put aside.
+
+    Raises what `storage_error` makes of the operating system's refusal.
+    """
+    try:
+        try:
+            facts, records = read_seal(path, series)
+            if acceptable(records, expected_head(series)) is not None:
+                raise PermanentError("damaged segment", f"{path} holds records of something else")
+        except ConfigurationError:
+            raise
+        except PermanentError as error:
+            return Inspection(None, f"{error}: {put_aside(path)}" if put_aside_damaged else "")
+        return Inspection(attrs.evolve(facts, checksum=checksum_of(records), sha256=file_sha256(path)))
+    except OSError as error:
+        raise storage_error("inspecting a segment", path, error) from error
+
+
+def reissue_leftover(plain: Path, seal: Path, series: SeriesKey) -> Inspection:
+    """Deal with a plain segment that `seal` says it holds: it is removed, but for what the seal does not hold, which
+    becomes the segment of what came later. `facts` are those of that one, None when there is none.
+
+    Raises what `storage_error` makes of the operating system's refusal.
+    """
+    sealed_facts, sealed = read_seal(seal, series)
+    facts, records = map_plain(plain, series)
+    held = Counter(record.tobytes() for record in sealed)
+    held.subtract(record.tobytes() for record in records)
+    extra = -held  # what the plain segment holds more often than the seal
+    try:
+        if not extra:
+            plain.unlink()
+            sync_folder(plain.parent)
+            return Inspection(None)
+        header = plain_header(
+            series, day=day_of_path(plain), first_id=facts.first_id, generation=sealed_facts.generation + 1
+        )
+        replace_file(plain, header + b"".join(extra.elements()))
+    except OSError as error:
+        raise storage_error("inspecting a segment", plain, error) from error
+    kept = inspect(plain, series)
+    return attrs.evolve(kept, repaired=f"{plain}: kept {sum(extra.values())} records that its seal does not hold")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
+from core.model.instruments import Instrument
 from core.model.records import Records, Schema
+
+Ids = NDArray[np.int64]
+
+NOT_STORED: Final = "not stored"
+QUARANTINE_ROWS: Final = 1000
 
 
 @attrs.frozen(cache_hash=True)
@@ -32,6 +41,28 @@ class AppendResult:
 
 
 @attrs.frozen(kw_only=True)
+class Gap:
+    """A stretch of a series that is known to be incomplete, and the cause: `NOT_STORED` for `rows` records that were
+    received and lost. `start_ns` is 0 when nothing had been stored before."""
+
+    series: SeriesKey
+    start_ns: int
+    end_ns: int
+    rows: int
+    cause: str
+
+
+@attrs.frozen(kw_only=True)
+class Quarantined:
+    """Rejected records of one series and reason: how many are kept, and the newest one."""
+
+    series: SeriesKey
+    reason: str
+    rows: int
+    newest: bytes
+
+
+@attrs.frozen(kw_only=True)
 class SeriesStats:
     """What is stored of a series and what was refused, since it was begun.
 
@@ -51,33 +82,90 @@ class SeriesStats:
     stored_bytes: int
 
 
-class TickStore(Protocol):
-    """Keeps records. Its methods block: call them from a worker thread. `read` may run beside an `append`."""
+@attrs.frozen
+class Numbered:
+    """Records with the full 64-bit id of each, int64 and of the same length; 0 where the venue gave none."""
+
+    records: Records
+    ids: Ids
+
+
+class TickReader(Protocol):
+    """Reads what a store keeps. Every call sees what is there by then; an end before its start is an empty range.
+
+    Its methods block and raise `ConsoleError`: `TransientError` when the store does not answer, `PermanentError` when
+    what is asked for is damaged, `ConfigurationError` when it may not be read.
+    """
+
+    def series(self) -> list[SeriesKey]:
+        """The series that were begun, in the order of their names."""
+
+    def days(self, series: SeriesKey) -> list[int]:
+        """The days since the epoch that hold records of a series, ascending."""
+
+    def read(self, series: SeriesKey, start_ns: int, end_ns: int) -> Records:
+        """A copy of the records with `start_ns <= ts_event < end_ns`, ascending by `ts_event`; those of one instant
+        by id if they are trades of a venue that gives ids, else as they came."""
+
+    def read_numbered(self, series: SeriesKey, start_ns: int, end_ns: int) -> Numbered:
+        """The same records with their full ids, of which a record itself holds the low 32 bits."""
+
+    def latest(self, series: SeriesKey, rows: int = 1) -> Records:
+        """The last `rows` of what `read` would return of everything, or as many as there are."""
+
+
+class TickSink(Protocol):
+    """Takes records to keep. Its methods block: call them from a worker thread."""
 
     def append(self, series: SeriesKey, records: Records, newest_id: int) -> AppendResult:
         """Store those of `records` that are valid and new; all of them are then readable, or none on an error.
 
         `newest_id` is the venue's full 64-bit id near the last record, whose `sequence` holds the low 32 bits; 0
-        says that the venue gives no ids, and then nothing is taken for a duplicate. The records are durable after
-        the next `sync`.
+        says that the venue gives no ids, and then nothing is taken for a duplicate. Of bars there is one an instant:
+        another one is a duplicate. The records are durable after the next `sync`.
 
         Raises:
             ResourceExhaustedError: no space is left; nothing was stored and the same call may be repeated.
-            TransientError: the disk failed; likewise.
+            TransientError: the disk or the database failed; likewise.
             ConfigurationError: the place may not be written.
         """
 
-    def read(self, series: SeriesKey, start_ns: int, end_ns: int) -> Records:
-        """A copy of the records with `start_ns <= ts_event < end_ns`, ascending by `ts_event`, then as they came."""
-
-    def latest(self, series: SeriesKey) -> Records:
-        """The record of the highest `ts_event`, the last stored of equals; an empty array when there is none."""
-
     def sync(self) -> None:
         """Make everything appended durable. Raises as `append` does."""
+
+
+class TickStore(TickReader, TickSink, Protocol):
+    """Keeps records and gives them back. Reading may run beside an `append`."""
 
     def stats(self) -> list[SeriesStats]:
         """What is stored, series by series in the order of their names."""
 
     def close(self) -> None:
         """Sync and let go. May be called twice."""
+
+
+class Bookkeeping(Protocol):
+    """What is written down beside the records. Its methods block and may be called from any thread."""
+
+    def describe(self, instruments: Iterable[Instrument]) -> None:
+        """Keep what venues say of instruments, in place of what was known: of all of them, or of none.
+
+        Raises:
+            ConfigurationError: a number belongs to another instrument.
+        """
+
+    def instruments(self) -> list[Instrument]:
+        """The instruments that were described, ordered by venue and symbol."""
+
+    def record_gap(self, gap: Gap) -> None:
+        """Keep a stretch that is known to be incomplete, once however often it is said."""
+
+    def gaps(self) -> list[Gap]:
+        """Every gap recorded, oldest first."""
+
+    def quarantine(self, series: SeriesKey, reason: str, records: Records) -> None:
+        """Keep records that no series should hold, for somebody to look at. Of one reason and series at most
+        `QUARANTINE_ROWS` are kept; all of them are counted by who rejected them."""
+
+    def quarantined(self) -> list[Quarantined]:
+        """What is kept, by series and reason: how many and the bytes of the newest."""

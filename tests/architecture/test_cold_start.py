@@ -23,7 +23,17 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--batch", "--help"), ("serve", "--help"), ("config", "show")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--batch", "--help"),
+        ("serve", "--help"),
+        ("config", "show"),
+        ("db", "--help"),
+        ("db", "export", "--help"),
+    ],
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     """Help and settings come up without the screen, the event loop, numpy or any client library."""
     assert loaded_by(*arguments).isdisjoint(HEAVY)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from core.model.publishers import PUBLISHERS
-from core.model.records import Records, Schema
+from core.model.records import OHLCV, Records, Schema
 from core.store.repository import SeriesKey
 
 DAY_NS: Final = 86_400_000_000_000
@@ -37,6 +37,17 @@ def ticks(
     made["size"] = 12_345
     made["action"], made["side"], made["flags"] = b"T", b"B", flags
     made["sequence"] = [number & 0xFFFF_FFFF for number in ids]
+    return made
+
+
+def bars(stamps: Sequence[int]) -> Records:
+    """Valid one-minute bars of KRAKEN that begin at these instants, no two alike."""
+    made = np.zeros(len(stamps), OHLCV)
+    made["length"], made["rtype"] = OHLCV.itemsize // 4, Schema.BARS_1M.rtype
+    made["publisher_id"], made["instrument_id"] = PUBLISHERS["KRAKEN"].publisher_id, 7
+    made["ts_event"] = list(stamps)
+    for number, name in enumerate(("open", "high", "low", "close", "volume")):
+        made[name] = np.arange(len(stamps)) * 10 + number
     return made
 
 

@@ -16,11 +16,11 @@ import trio
 
 from config.paths import find_paths
 from console.journal import Journal
-from console.plan import EnginePlan, FeedPlan, ProviderName
+from console.plan import EnginePlan, FeedPlan, ProviderName, StorePlan
 from console.supervise import Engine
 from core.clock import wall_ns
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError, UsageError
-from core.model.records import F_MAYBE_BAD_BOOK, TRADE, Schema
+from core.model.records import F_MAYBE_BAD_BOOK, STREAMED, TRADE, Schema
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
 from ringbuf import control, layout
@@ -44,7 +44,7 @@ def make_plan(
         "state_directory": paths.state,
         "persist": persist,
         "public_symbols": None,
-        "sync_s": 0.1,
+        "store": StorePlan(sync_s=0.1),
     }
     return EnginePlan(**(fields | changes))
 
@@ -304,7 +304,7 @@ async def test_after_a_kill_everything_is_stored_once() -> None:
     await trio.to_thread.run_sync(_serve_and_kill)
     await run_until(make_plan("BTCUSD"), lambda status: feed_of(status, "BTCUSD")["trades"] >= 60)
     history = EmbeddedHistory(find_paths().data / "ticks")
-    for schema in Schema:
+    for schema in STREAMED:
         records = history.read(SeriesKey("SIM.KRAKEN", "BTCUSD", schema), 0, 2**62)
         assert len(records) > 0
         assert len({record.tobytes() for record in records}) == len(records), schema

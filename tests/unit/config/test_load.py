@@ -78,3 +78,70 @@ def test_one_variable_moves_everything(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("RINGSIDE_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     assert find_paths().data == tmp_path / "xdg" / "ringside"
+
+
+def test_usual_variables_name_the_servers(tmp_path: Path) -> None:
+    """`DATABASE_URL` and `REDIS_URL` win over the file, and our own variables over them."""
+    path = write(tmp_path, '[database]\nurl = "postgresql:///file"\n')
+    environment = {"DATABASE_URL": "postgresql:///usual", "REDIS_URL": "redis://one"}
+    found = load(path, environment=environment)
+    assert (found.settings.database.url, found.settings.cache.redis.url) == ("postgresql:///usual", "redis://one")
+    assert found.origins["database.url"] == "environment DATABASE_URL"
+    own = load(path, environment=environment | {"RINGSIDE__DATABASE__URL": "postgresql:///own"})
+    assert own.settings.database.url == "postgresql:///own"
+    assert load(path, environment={"DATABASE_URL": ""}).settings.database.url == "postgresql:///file"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:p4ss@db/ticks",
+        "postgresql://me:p4ss:word@db/ticks",
+        "postgresql://me:p4ss@word@db/ticks",
+        "postgresql://db/ticks?user=me&password=p4ss",
+        "host=db user=me password=p4ss",
+        "host=db password='p4ss word' user=me",
+        "redis://:p4ss@db/0",
+        "rediss://db/0?ssl_password=p4ss",
+        "host=db sslpassword=p4ss",
+        r"host=db password='it\'s p4ss' user=me",
+        "host=db password='p4ss word@",
+        r"host=db password=a\ p4ss user=me",
+        "host=db password=a&p4ss",
+    ],
+)
+def test_passwords_are_not_shown(url: str) -> None:
+    """What `config show` prints, and what an error or a log says of the settings, holds no password."""
+    settings = load(None, environment={"DATABASE_URL": url, "REDIS_URL": url}).settings
+    shown = f"{dump(settings)} {settings!r}"
+    assert "p4ss" not in shown
+    assert "word@" not in shown
+    assert "***" in shown
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_mistake(tmp_path: Path) -> None:
+    """No file is no mistake, unless it was asked for; one that the operating system refuses is."""
+    assert load(tmp_path / "none", environment={}).origins == {}
+    with pytest.raises(SettingsError, match="No such file"):
+        load(tmp_path / "none", required=True, environment={})
+    with pytest.raises(SettingsError, match="too long"):
+        load(tmp_path / ("a" * 300), environment={})
+
+
+def test_a_password_of_the_wrong_kind_is_not_shown(tmp_path: Path) -> None:
+    """An address that is no text is a mistake, and what is said of it holds no password."""
+    path = write(tmp_path, '[database]\nurl = ["postgresql://me:p4ss@db/ticks"]\n')
+    with pytest.raises(SettingsError, match="must be text") as caught:
+        load(path, environment={})
+    assert "p4ss" not in str(caught.value)
+
+
+def test_a_password_in_an_open_file_is_a_mistake(tmp_path: Path) -> None:
+    """A settings file that holds a password must be readable by its owner alone."""
+    path = write(tmp_path, '[database]\nurl = "postgresql://me:p4ss@db/ticks"\n')
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match="chmod 600") as caught:
+        load(path, environment={})
+    assert "p4ss" not in str(caught.value)
+    path.chmod(0o600)
+    assert load(path, environment={}).settings.database.url.endswith("/ticks")

@@ -13,10 +13,10 @@ import trio
 from core.errors import ConfigurationError, ConsoleError, RefusedError, ResourceExhaustedError, TransientError
 from core.flow.consume import StoreState, consume_to_store
 from core.flow.storefeed import RecordLost, SchemaCounts, StoreFeed
-from core.model.records import Records, Schema
-from core.store.catalogue import Catalogue, LostInterval
+from core.model.records import UNDEF_TIMESTAMP, Records, Schema
+from core.store.catalogue import Catalogue
 from core.store.embedded import EmbeddedTickStore
-from core.store.repository import AppendResult, SeriesKey, SeriesStats, TickStore
+from core.store.repository import NOT_STORED, AppendResult, Gap, Numbered, SeriesKey, SeriesStats, TickStore
 from ringbuf import layout
 from ringbuf.writer import RingIdentity, RingWriter
 from tests.conformance.ticks import BOOKS, QUOTES, T0, TRADES, prices, ticks
@@ -73,11 +73,23 @@ class FlakyStore:
         if self.sync_failure is not None:
             raise self.sync_failure
 
+    def series(self) -> list[SeriesKey]:
+        """Not used here."""
+        raise AssertionError
+
+    def days(self, series: SeriesKey) -> list[int]:
+        """Not used here."""
+        raise AssertionError
+
     def read(self, series: SeriesKey, start_ns: int, end_ns: int) -> Records:
         """Not used here."""
         raise AssertionError
 
-    def latest(self, series: SeriesKey) -> Records:
+    def read_numbered(self, series: SeriesKey, start_ns: int, end_ns: int) -> Numbered:
+        """Not used here."""
+        raise AssertionError
+
+    def latest(self, series: SeriesKey, rows: int = 1) -> Records:
         """Not used here."""
         raise AssertionError
 
@@ -132,7 +144,12 @@ class Running:
 
 @asynccontextmanager
 async def consuming(
-    store: TickStore, rings: list[Ring], record_lost: RecordLost | None = None, *, sync_s: float = 0.02
+    store: TickStore,
+    rings: list[Ring],
+    record_lost: RecordLost | None = None,
+    *,
+    sync_s: float = 0.02,
+    settled: Callable[[], list[tuple[SeriesKey, AppendResult]]] = list,
 ) -> AsyncIterator[Running]:
     """A consumer of `rings`, drained and awaited at the end."""
     with trio.fail_after(30):
@@ -142,13 +159,48 @@ async def consuming(
             async def consume() -> None:
                 await consume_to_store(
                     lambda: running.feeds, store, running.state, record_lost=record_lost or Losses(),
-                    drain=running.drain, interval_s=0.002, sync_s=sync_s,
+                    drain=running.drain, settled=settled, interval_s=0.002, sync_s=sync_s,
                 )  # fmt: skip
                 running.done.set()
 
             nursery.start_soon(consume)
             yield running
             running.drain.set()
+
+
+def recording(catalogue: Catalogue) -> RecordLost:
+    """Writes losses down in a catalogue."""
+
+    def record(series: SeriesKey, *, start_ns: int, end_ns: int, rows: int) -> None:
+        catalogue.record_gap(Gap(series=series, start_ns=start_ns, end_ns=end_ns, rows=rows, cause=NOT_STORED))
+
+    return record
+
+
+class LateStore(FlakyStore):
+    """A store that says only with its sync what became of records, and of some that nobody offered now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = [
+            (BOOKS, AppendResult(duplicates=5)),
+            (SeriesKey("KRAKEN", "BTCUSD", Schema.BARS_1M), AppendResult()),
+        ]
+
+    def append(self, series: SeriesKey, records: Records, newest_id: int) -> AppendResult:
+        """Keep the prices and say nothing."""
+        self.kept += prices(records)
+        return AppendResult()
+
+    def sync(self) -> None:
+        """Say it."""
+        self.told.append((TRADES, AppendResult(rows=len(self.kept), out_of_order=1)))
+        self.kept.clear()
+
+    def settled(self) -> list[tuple[SeriesKey, AppendResult]]:
+        """What was said since the last call."""
+        told, self.told = self.told, []
+        return told
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -178,7 +230,7 @@ async def test_everything_published_is_stored(tmp_path: Path, rings: Callable[[S
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
     store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
     made = [rings(series) for series in (TRADES, QUOTES, BOOKS)]
-    async with consuming(store, made, catalogue.record_lost) as running:
+    async with consuming(store, made, recording(catalogue)) as running:
         for first in range(1, 1001, 100):
             for ring in made:
                 ring.push(range(first, first + 100))
@@ -230,7 +282,7 @@ async def test_laps_are_counted_and_recorded(tmp_path: Path, rings: Callable[[Se
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
     store = FlakyStore()
     ring = rings(TRADES)
-    async with consuming(store, [ring], catalogue.record_lost) as running:
+    async with consuming(store, [ring], recording(catalogue)) as running:
         ring.push(range(1, 11))
         await until(lambda: len(store.kept) == 10)
         store.failure = TransientError("storing", "the disk")
@@ -242,8 +294,8 @@ async def test_laps_are_counted_and_recorded(tmp_path: Path, rings: Callable[[Se
         await until(lambda: running.state.problem == "")
     assert running.state.lost == 30
     assert store.kept == [*range(1, 21), *range(51, 51 + CAPACITY)]
-    assert catalogue.lost() == [
-        LostInterval(series=TRADES, start_ns=T0 + 20 * 1000, end_ns=T0 + 51 * 1000, rows=30),
+    assert catalogue.gaps() == [
+        Gap(series=TRADES, start_ns=T0 + 20 * 1000, end_ns=T0 + 51 * 1000, rows=30, cause=NOT_STORED),
     ]
     catalogue.close()
 
@@ -380,8 +432,11 @@ def test_a_feed_closed_in_the_middle_is_left_alone(rings: Callable[[SeriesKey], 
 
 
 @pytest.mark.trio
-async def test_trouble_is_logged_once(rings: Callable[[SeriesKey], Ring], caplog: pytest.LogCaptureFixture) -> None:
+async def test_trouble_is_logged_once(
+    rings: Callable[[SeriesKey], Ring], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failing disk is one error in the log however often it is tried, and one line says when it is over."""
+    monkeypatch.setattr("core.flow.storefeed.FIRST_RETRY_S", 0.001)
     caplog.set_level("INFO", logger="ringside.store")
     store, ring = FlakyStore(), rings(TRADES)
     store.failure = ResourceExhaustedError("storing", "it is full", retry_after_s=0.001)
@@ -399,7 +454,32 @@ async def test_trouble_is_logged_once(rings: Callable[[SeriesKey], Ring], caplog
     ]
 
 
+def test_a_loss_without_a_time_can_be_recorded(tmp_path: Path, rings: Callable[[SeriesKey], Ring]) -> None:
+    """Lost records whose venue gave no time are written down as a gap that the books can hold."""
+    catalogue, ring, counts = Catalogue(tmp_path / "catalogue.sqlite3"), rings(TRADES), SchemaCounts()
+    records = ticks([1, 2], stamps=[UNDEF_TIMESTAMP, UNDEF_TIMESTAMP])
+    ring.writer.push_batch(records, 2)
+    ring.feed.give_up(recording(catalogue), counts)
+    assert [(gap.start_ns, gap.end_ns, gap.rows) for gap in catalogue.gaps()] == [(2**63 - 1, 2**63 - 1, 2)]
+    assert counts.lost == 2
+    catalogue.close()
+
+
 def test_a_ring_that_is_not_there() -> None:
     """Following a ring that does not exist is a clear error."""
     with pytest.raises(ConfigurationError, match="no ring"):
         StoreFeed.of_ring(layout.directory() / "nothing", TRADES)
+
+
+@pytest.mark.trio
+async def test_what_is_told_afterwards_is_counted(rings: Callable[[SeriesKey], Ring]) -> None:
+    """Counts that a store tells later are added, also while nothing comes in and of the last sync."""
+    store, ring = LateStore(), rings(TRADES)
+    async with consuming(store, [ring], sync_s=60, settled=store.settled) as running:
+        await until(lambda: running.state.duplicates == 5)
+        ring.push(range(1, 11))
+        await until(lambda: running.state.rows == 10)
+        ring.push(range(11, 31))
+        await until(lambda: not ring.feed.waiting)
+        assert running.state.rows == 10
+    assert running.state.by_schema[Schema.TRADES] == SchemaCounts(rows=30, out_of_order=2)

@@ -72,4 +72,4 @@ def test_a_record_is_what_databento_encodes() -> None:
 
 def test_schemas_know_their_records() -> None:
     """Every schema has the dtype whose size DBN gives it."""
-    assert [schema.dtype.itemsize for schema in records.Schema] == [48, 80, 368]
+    assert [schema.dtype.itemsize for schema in records.Schema] == [48, 80, 368, 56, 56, 56, 56]

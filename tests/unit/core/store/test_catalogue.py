@@ -13,8 +13,12 @@ import pytest
 
 from core.errors import ConfigurationError, TransientError
 from core.model.instruments import Instrument, InstrumentRegistry, Product
-from core.store.catalogue import Catalogue, Cursor, LostInterval
+from core.store.catalogue import Catalogue, Cursor
+from core.store.catalogue_tables import STEPS
 from core.store.embedded import EmbeddedTickStore
+from core.store.repository import NOT_STORED, Gap
+from core.store.segment import UNKNOWN_CHECKSUM
+from core.store.verify import verify_directory
 from tests.conformance.ticks import BOOKS, TRADES, prices, ticks
 
 BITCOIN = Instrument(
@@ -126,11 +130,61 @@ def test_closing_does_not_wait_for_ever(tmp_path: Path) -> None:
 def test_losses_are_kept(tmp_path: Path) -> None:
     """What was received and not stored is known after a restart."""
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
-    catalogue.record_lost(TRADES, start_ns=1, end_ns=5, rows=9)
+    gap = Gap(series=TRADES, start_ns=1, end_ns=5, rows=9, cause=NOT_STORED)
+    catalogue.record_gap(gap)
     catalogue.close()
     catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
-    assert catalogue.lost() == [LostInterval(series=TRADES, start_ns=1, end_ns=5, rows=9)]
+    assert catalogue.gaps() == [gap]
     catalogue.close()
+
+
+def test_an_older_catalogue_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A file of the first version opens: losses become gaps, segments have no checksum yet, and storing goes on."""
+    path = tmp_path / "catalogue.sqlite3"
+    catalogue = Catalogue(path)
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    store.append(TRADES, ticks([1, 2]), 2)
+    store.close()
+    [(segment, facts)] = catalogue.segments(tmp_path / "ticks").items()
+    catalogue.close()
+    path.unlink()
+    old = sqlite3.connect(path)
+    old.executescript(STEPS[0])
+    old.execute("PRAGMA user_version=1")
+    old.execute("INSERT INTO lost VALUES (1, 'KRAKEN', 'BTCUSD', 'trades', 1, 5, 9)")
+    known = (facts.rows, facts.stored_bytes, facts.first_ns, facts.last_ns, facts.first_id, facts.last_id)
+    row = (str(segment), TRADES.venue, TRADES.symbol, TRADES.schema.value, *known)
+    old.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    old.commit()
+    old.close()
+    catalogue = Catalogue(path)
+    assert catalogue.gaps() == [Gap(series=TRADES, start_ns=1, end_ns=5, rows=9, cause=NOT_STORED)]
+    assert catalogue.segments(tmp_path / "ticks")[segment].checksum == UNKNOWN_CHECKSUM
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert [finding.code for finding in verify_directory(tmp_path / "ticks", catalogue)] == ["no_checksum"]
+    assert store.append(TRADES, ticks([2, 3]), 3).rows == 1
+    store.sync()
+    assert list(verify_directory(tmp_path / "ticks", catalogue)) == []
+    store.close()
+    catalogue.close()
+
+
+def test_money_is_never_rounded(tmp_path: Path) -> None:
+    """Every table that design asks for is there, and none has a column of floating point."""
+    path = tmp_path / "catalogue.sqlite3"
+    Catalogue(path).close()
+    database = sqlite3.connect(path)
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    assert tables >= {"gaps", "quarantine", "jobs", "spend", "alert_history", "live_strategy_log"}
+    for table in tables:
+        kinds = {kind for _, _, kind, *_ in database.execute(f"PRAGMA table_info({table})")}
+        assert kinds <= {"TEXT", "INTEGER", "BLOB"}, table
+    price = "123456789012345678901234567.123456789"
+    columns = "logged_ns, session_id, strategy, strategy_sha256, account, venue, symbol, event, ts_event, price"
+    values = (1, "", "", "", "", "", "", "fill", 1, price)
+    database.execute(f"INSERT INTO live_strategy_log ({columns}) VALUES ({', '.join('?' * 10)})", values)
+    assert database.execute("SELECT price FROM live_strategy_log").fetchone() == (price,)
+    database.close()
 
 
 def test_a_newer_catalogue_is_left_alone(tmp_path: Path) -> None:
@@ -142,6 +196,26 @@ def test_a_newer_catalogue_is_left_alone(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(ConfigurationError, match="version 99"):
         Catalogue(path)
+
+
+def test_a_catalogue_that_somebody_changed(tmp_path: Path) -> None:
+    """Values that this program never writes are a clear error that names the file, without control characters."""
+    path = tmp_path / "catalogue.sqlite3"
+    catalogue = Catalogue(path)
+    catalogue.save(segments=[], cursors=[Cursor(series=TRADES)])
+    catalogue.record_gap(Gap(series=TRADES, start_ns=1, end_ns=5, rows=9, cause=NOT_STORED))
+    catalogue.quarantine(TRADES, "no time", ticks([1]))
+    catalogue.describe([BITCOIN])
+    with sqlite3.connect(path) as database:
+        for table in ("cursors", "gaps", "quarantine"):
+            database.execute(f"UPDATE {table} SET schema = 'x\x1b[2J'")
+        database.execute("UPDATE instruments SET product = 'x\x1b[2J'")
+    database.close()
+    for ask in (catalogue.cursors, catalogue.gaps, catalogue.quarantined, catalogue.instruments):
+        with pytest.raises(ConfigurationError, match="move the file away") as refused:
+            ask()
+        assert str(refused.value).isprintable()
+    catalogue.close()
 
 
 def test_the_files_are_the_truth(tmp_path: Path) -> None:

@@ -16,11 +16,14 @@ import attrs
 import pytest
 
 from core.errors import ConfigurationError, PermanentError, RefusedError, ResourceExhaustedError, TransientError
-from core.model.records import Schema
+from core.model.records import Records, Schema
+from core.store import lock
 from core.store.catalogue import Catalogue
+from core.store.days import map_plain
 from core.store.embedded import EmbeddedTickStore
 from core.store.faults import database_error, storage_error
 from core.store.history import EmbeddedHistory
+from core.store.lock import LOCK_NAME, is_locked
 from core.store.repository import AppendResult, SeriesKey
 from tests.conformance.ticks import DAY_NS, QUOTES, T0, TRADES, prices, ticks
 
@@ -64,6 +67,85 @@ def test_a_write_cut_short_leaves_nothing_half(store: EmbeddedTickStore, tmp_pat
     assert path.read_bytes() == before
     assert store.append(TRADES, ticks([2, 3, 4, 5]), 5) == AppendResult(rows=3, duplicates=1)
     assert prices(store.read(TRADES, 0, EVER)) == [1, 2, 3, 4, 5]
+
+
+def test_a_reader_outlives_a_batch_taken_back(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a reader has mapped of a batch that fails stays readable; it is cut off when the reader has let go."""
+    monkeypatch.setattr(lock, "CUT_TIMEOUT_S", 0.0)
+    store.append(TRADES, ticks([1]), 1)
+    path = next((tmp_path / "ticks").rglob("*.dbn"))
+    seen: list[Records] = []
+    write = os.pwrite
+
+    def torn(fd: int, content: memoryview, at: int) -> int:
+        if seen:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        written = write(fd, content[: len(content) // 2], at)
+        seen.append(map_plain(path, TRADES)[1])
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", torn)
+        with pytest.raises(ResourceExhaustedError):
+            store.append(TRADES, ticks(range(2, 2002)), 2001)
+    assert seen[0]["price"].tolist() == list(range(1, 1002))
+    with pytest.raises(TransientError, match="storing"):
+        store.append(TRADES, ticks([2]), 2)
+    assert seen.pop()["price"].tolist() == list(range(1, 1002))
+    assert store.append(TRADES, ticks([2]), 2).rows == 1
+    assert prices(store.read(TRADES, 0, EVER)) == [1, 2]
+
+
+def test_order_is_not_remembered_of_what_was_taken_back(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that saw a batch in order before it failed does not take what came in its place to be in order too."""
+    history = EmbeddedHistory(tmp_path / "ticks")
+    store.append(TRADES, ticks([1], stamps=[T0]), 1)
+    write, seen = os.pwrite, list[int]()
+
+    def torn(fd: int, content: memoryview, at: int) -> int:
+        if seen:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        written = write(fd, content[: 3 * 48], at)
+        seen.extend(prices(history.read(TRADES, 0, EVER)))
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", torn)
+        with pytest.raises(ResourceExhaustedError):
+            store.append(TRADES, ticks([2, 3, 4, 5]), 5)
+    assert seen == [1, 2, 3, 4]
+    store.append(TRADES, ticks([8, 7, 6], stamps=[T0 + 8, T0 + 7, T0 + 6]), 8)
+    assert prices(history.read(TRADES, T0 + 6, T0 + 9)) == [6, 7, 8]
+
+
+def test_a_sync_that_fails_keeps_no_other_back(
+    store: EmbeddedTickStore, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment that cannot be made durable does not keep those behind it from being made so."""
+    store.append(TRADES, ticks([1]), 1)
+    store.append(QUOTES, ticks([1], series=QUOTES), 0)
+    synced: list[str] = []
+    sync = os.fdatasync
+
+    def failing(fd: int) -> None:
+        name = str(Path(f"/proc/self/fd/{fd}").readlink())
+        synced.append(name)
+        if "trades" in name:
+            raise OSError(errno.EIO, "input/output error")
+        sync(fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        with pytest.raises(TransientError, match="syncing"):
+            store.sync()
+    assert [name.split("/")[-2] for name in synced] == ["trades", "mbp-1"]
+    assert catalogue.cursors() == []
+    store.sync()
+    assert len(catalogue.cursors()) == 2
 
 
 def test_a_batch_of_two_days_fails_as_one(store: EmbeddedTickStore) -> None:
@@ -264,7 +346,11 @@ def test_directories_that_may_not_be_read(
                 ask()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", refused)
-        for ask in (history.series, lambda: history.extent(TRADES)):
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            history.series()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        for ask in (lambda: history.extent(TRADES), lambda: history.latest(TRADES)):
             with pytest.raises(ConfigurationError, match="permission denied"):
                 ask()
 
@@ -380,3 +466,16 @@ def test_an_impossible_id_is_no_id(store: EmbeddedTickStore) -> None:
     assert store.append(TRADES, ticks([1]), 2**64 - 1).rows == 1
     assert store.append(TRADES, ticks([2]), 2).rows == 1
     assert store.append(TRADES, ticks([2, 3]), 2**63).rows == 1
+
+
+@pytest.mark.parametrize("content", ["", "no number", "999999999999999999", "-1", "4194304999"])
+def test_asking_for_a_writer_changes_nothing(tmp_path: Path, catalogue: Catalogue, content: str) -> None:
+    """Whether somebody writes is known while somebody does and afterwards, whatever the lock file holds."""
+    assert not is_locked(tmp_path / "ticks")
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert is_locked(tmp_path / "ticks")
+    store.close()
+    assert not is_locked(tmp_path / "ticks")
+    (tmp_path / "ticks" / LOCK_NAME).write_text(content)
+    assert not is_locked(tmp_path / "ticks")
+    EmbeddedTickStore(tmp_path / "ticks", catalogue).close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import stat
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,16 @@ import databento_dbn as dbn
 import numpy as np
 import pytest
 
-from core.model.records import F_SNAPSHOT, TRADE, Records, Schema
+from core.errors import PermanentError
+from core.model.records import F_SNAPSHOT, TRADE, Schema
 from core.store.catalogue import Catalogue
 from core.store.embedded import EmbeddedTickStore
 from core.store.history import EmbeddedHistory
 from core.store.repair import inspect
-from core.store.repository import SeriesKey
+from core.store.repository import AppendResult, SeriesKey
 from core.store.segment import PREFIX_BYTES, header_bytes, read_first_id
-from tests.conformance.ticks import BOOKS, DAY_NS, QUOTES, T0, TRADES, prices, ticks
+from tests.conformance.ticks import BOOKS, DAY_NS, QUOTES, T0, TRADES, bars, prices, ticks
+from tests.unit.core.store.sealed_days import BARS, ask_databento, read_by_databento
 
 EVER = 2**64 - 1
 WRITER = """
@@ -85,28 +85,14 @@ def test_databento_reads_our_segments(store: EmbeddedTickStore, tmp_path: Path, 
     batch = ticks(range(2**32 - 50, 2**32 + 50), series=series, stamps=range(T0, T0 + 100))
     store.append(series, batch, 2**32 + 49)
     path = day_file(tmp_path, series=series)
-    found, rows, facts = _read_by_databento(path)
-    assert (found.tobytes(), rows) == (batch.tobytes(), 100)
+    found, facts = ask_databento(path)
+    assert found.tobytes() == batch.tobytes()
     dataset = {"KRAKEN": "KRAKEN.SPOT", "BINANCE": "BINANCE.SPOT"}[series.venue]
     assert facts == (dataset, series.schema.value, [series.symbol])
     metadata, found_prices = _decode(path)
     assert metadata.mappings == {"quantity_scale=1e-8": [], f"first_trade_id={2**32 - 50}": []}
     assert (metadata.version, metadata.start, metadata.end, metadata.limit) == (3, T0, None, None)
     assert found_prices == prices(batch)
-
-
-def _read_by_databento(path: Path) -> tuple[Records, int, tuple[str, str, list[str]]]:
-    # The client warns of pandas' plans and leaves files to the garbage collector; neither is ours to mend.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import databento
-
-        warnings.simplefilter("ignore")  # importing pandas added filters of its own
-        found = databento.DBNStore.from_file(path)
-        answer = found.to_ndarray(), len(found.to_df()), (found.dataset, str(found.schema), found.symbols)
-        del found
-        gc.collect()
-    return answer
 
 
 def _decode(path: Path) -> tuple[Any, list[int]]:
@@ -235,6 +221,22 @@ def test_a_segment_of_another_schema_is_put_aside(tmp_path: Path, catalogue: Cat
     store.close()
 
 
+def test_a_segment_of_another_symbol_is_put_aside(tmp_path: Path, catalogue: Catalogue) -> None:
+    """A file that was put into the directory of another symbol is not read as that symbol's."""
+    other = SeriesKey("KRAKEN", "ETHUSD", Schema.TRADES)
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    store.append(TRADES, ticks([1]), 1)
+    store.append(other, ticks([2]), 2)
+    store.close()
+    day_file(tmp_path, series=other).replace(day_file(tmp_path))
+    with pytest.raises(PermanentError, match="does not hold BTCUSD trades on KRAKEN"):
+        EmbeddedHistory(tmp_path / "ticks").read(TRADES, 0, EVER)
+    catalogue.save(segments=[], cursors=[], gone=catalogue.segments(tmp_path / "ticks"))
+    store = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert "does not hold" in store.repairs[0]
+    store.close()
+
+
 def test_a_zero_tail_is_not_read(store: EmbeddedTickStore, tmp_path: Path) -> None:
     """Before anybody repaired it, a reader sees the valid records of a file with a bad tail."""
     store.append(TRADES, ticks([1, 2, 3]), 3)
@@ -283,9 +285,9 @@ def test_databento_reads_while_it_grows(store: EmbeddedTickStore, tmp_path: Path
     growing = tmp_path / "growing.dbn"
     for content, expected in ((whole[:-48], 0), (whole[:-9], 0), (whole, 1), (whole + whole[-48:-9], 1)):
         growing.write_bytes(content)
-        assert _read_by_databento(growing)[1] == expected
+        assert len(read_by_databento(growing)) == expected
     store.append(TRADES, ticks(range(2, 1001)), 1000)
-    assert prices(_read_by_databento(day_file(tmp_path))[0]) == list(range(1, 1001))
+    assert prices(read_by_databento(day_file(tmp_path))) == list(range(1, 1001))
 
 
 def test_reading_follows_what_is_appended(store: EmbeddedTickStore) -> None:
@@ -300,3 +302,99 @@ def test_reading_follows_what_is_appended(store: EmbeddedTickStore) -> None:
         expected += sorted(prices(batch))
         assert prices(store.read(TRADES, 0, EVER)) == expected
         assert prices(store.latest(TRADES)) == expected[-1:]
+
+
+def test_bars_are_stored_one_an_instant(store: EmbeddedTickStore, tmp_path: Path) -> None:
+    """A second bar of an instant is a duplicate: in a batch, across batches, late and after a restart."""
+    minute = 60 * 10**9
+    batch = bars([T0, T0 + minute, T0 + minute, T0 + 3 * minute])
+    assert store.append(BARS, batch, 0) == AppendResult(rows=3, duplicates=1)
+    assert store.append(BARS, bars([T0 + minute, T0 + 2 * minute]), 7) == AppendResult(
+        rows=1, duplicates=1, out_of_order=1
+    )
+    store.close()
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    again = EmbeddedTickStore(tmp_path / "ticks", catalogue)
+    assert again.append(BARS, batch, 0) == AppendResult(duplicates=4)
+    assert again.append(BARS, bars([T0 + 2 * minute, T0 + DAY_NS]), 0) == AppendResult(rows=1, duplicates=1)
+    found = again.read_numbered(BARS, 0, EVER)
+    assert found.records["ts_event"].tolist() == [T0, T0 + minute, T0 + 2 * minute, T0 + 3 * minute, T0 + DAY_NS]
+    assert found.ids.tolist() == [0] * 5
+    assert again.latest(BARS, 2).tobytes() == found.records[-2:].tobytes()
+    assert again.stats()[0].newest_id == 0
+    path = day_file(tmp_path, series=BARS)
+    assert len(read_by_databento(path)) == 4
+    again.close()
+    catalogue.close()
+
+
+def test_ties_are_read_by_id(store: EmbeddedTickStore) -> None:
+    """Trades of one instant are read by their full ids, also across appends and where the low 32 bits wrap; quotes
+    stay as they came."""
+    edge = 2**32
+    came = [edge, edge - 1, edge + 2, edge + 1]
+    for series, expected in ((TRADES, sorted(came)), (QUOTES, came)):
+        for number in came:
+            store.append(series, ticks([number], series=series, stamps=[T0]), number)
+            store.latest(series)
+        assert prices(store.read(series, 0, EVER)) == expected
+        assert store.read_numbered(series, 0, EVER).ids.tolist() == expected
+        assert prices(store.latest(series, 2)) == expected[-2:]
+
+
+def test_the_newest_of_several_days(store: EmbeddedTickStore) -> None:
+    """As many of the newest as are asked for, whatever days they lie in and in whatever order they came."""
+    stamps = [T0 + 5, T0 + 1, T0 + DAY_NS + 9, T0 + DAY_NS + 3, T0 + DAY_NS + 9, T0 + 2 * DAY_NS]
+    store.append(TRADES, ticks(range(1, 7), stamps=stamps), 6)
+    assert [prices(store.latest(TRADES, rows)) for rows in (0, 1, 2, 4, 5, 6, 99)] == [
+        [], [6], [5, 6], [4, 3, 5, 6], [1, 4, 3, 5, 6], [2, 1, 4, 3, 5, 6], [2, 1, 4, 3, 5, 6],
+    ]  # fmt: skip
+    assert store.days(TRADES) == [T0 // DAY_NS + day for day in range(3)]
+    assert store.series() == [TRADES]
+    assert store.days(QUOTES) == []
+
+
+def test_a_marked_record_without_an_id(store: EmbeddedTickStore) -> None:
+    """A snapshot that bears no id is read with none, one that does with its own."""
+    store.append(BOOKS, ticks([2**33 + 5], series=BOOKS, stamps=[T0]), 2**33 + 5)
+    store.append(BOOKS, ticks([0, 2**33 + 7], series=BOOKS, flags=F_SNAPSHOT, stamps=[T0 + 1, T0 + 2]), 2**33 + 5)
+    assert store.read_numbered(BOOKS, 0, EVER).ids.tolist() == [2**33 + 5, 0, 2**33 + 7]
+
+
+def test_columns_are_contiguous(store: EmbeddedTickStore) -> None:
+    """Fields are read by name as contiguous arrays, over days, and as empty ones where there is nothing."""
+    store.append(TRADES, ticks([2, 1, 3], stamps=[T0 + 2, T0 + 1, T0 + DAY_NS]), 3)
+    found = EmbeddedHistory(store.directory).columns(TRADES, 0, EVER, ["price", "ts_event"])
+    assert found["price"].tolist() == [1, 2, 3]
+    assert all(column.flags.c_contiguous for column in found.values())
+    assert EmbeddedHistory(store.directory).columns(QUOTES, 0, EVER, ["price"])["price"].tolist() == []
+
+
+def test_the_last_instant_that_can_be_stored(store: EmbeddedTickStore) -> None:
+    """An instant in 2262 is stored and synced; one that a signed number cannot hold is rejected."""
+    batch = ticks([1, 2], stamps=[2**63 - 1, 2**63])
+    assert store.append(TRADES, batch, 2) == AppendResult(rows=1, rejected=1)
+    store.sync()
+    assert prices(store.read(TRADES, 0, EVER)) == [1]
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_reader_sees_no_hole_at_midnight(store: EmbeddedTickStore, before: bool) -> None:
+    """Whoever reads while a batch that spans midnight is appended sees none of it, its beginning or all of it."""
+    midnight = T0 + DAY_NS
+    store.append(TRADES, ticks([1, 2], stamps=[midnight - 9, midnight]), 2)
+    history = EmbeddedHistory(store.directory)
+    look, batches = history._reader.pieces, [ticks([3, 4], stamps=[midnight - 1, midnight + 1])]
+
+    def looking(*arguments: Any, **options: Any) -> Any:
+        if before and batches:
+            store.append(TRADES, batches.pop(), 4)
+        found = look(*arguments, **options)
+        if batches:
+            store.append(TRADES, batches.pop(), 4)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history._reader, "pieces", looking)
+        seen = sorted(prices(history.read(TRADES, 0, EVER)))
+    assert seen == ([1, 2, 3, 4] if before else [1, 2, 3])

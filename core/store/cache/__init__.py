@@ -1,0 +1,1 @@
+"""Recent ticks kept at hand: in memory, in Redis, and both as tiers."""

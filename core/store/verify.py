@@ -1,0 +1,240 @@
+"""Checks everything the embedded store keeps and says what is wrong; changes nothing, beside a writer too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import unquote
+
+import attrs
+import numpy as np
+
+from core.errors import ConsoleError
+from core.model.records import Records, Schema
+from core.store.audit import IdGap, IdGaps, audit
+from core.store.catalogue import Catalogue
+from core.store.days import DayReader, Piece, map_plain, merged
+from core.store.faults import DayMovedError, storage_error
+from core.store.lock import is_locked
+from core.store.paths import DayFiles, all_series, day_of_path, days_of_folder, strays_of
+from core.store.repository import SeriesKey
+from core.store.sealed import file_sha256, is_leftover, read_seal_facts
+from core.store.segment import UNKNOWN_CHECKSUM, SegmentFacts, checksum_of, expected_head
+
+Severity = Literal["error", "warning", "info"]
+VerifyProgress = Callable[[int, int], None]
+"""Is told (days checked, days in all)."""
+
+ERROR: Final[Severity] = "error"
+WARNING: Final[Severity] = "warning"
+INFO: Final[Severity] = "info"
+_ATTEMPTS: Final = 5
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that is wrong, or worth knowing: of `series`, on `day` since the epoch where it is about one, and how
+    many records, ids or files it is about. `code` is for programs, `message` for people."""
+
+    severity: Severity
+    series: SeriesKey
+    day: int | None
+    code: str
+    message: str
+    count: int = 1
+
+
+def verify_directory(
+    directory: Path, catalogue: Catalogue | None, progress: VerifyProgress | None = None
+) -> Iterator[Finding]:
+    """Read everything under `directory` and compare it with itself and with what `catalogue`, if any, says of it.
+
+    Errors: `damaged` (cannot be read, or its header names another series), `checksum`, `rows`, `invalid`,
+    `misplaced`, `duplicate`, `overlap`, `disorder` (of a sealed day), `id_gap`, `missing_file`; `torn` when nobody
+    writes. Warnings: `damaged_kept`, `leftover`, `uncatalogued`, and `rows` when there are more than the catalogue
+    knows. For information: `stranger`, `no_checksum`.
+
+    Raises:
+        ConsoleError: the directory or the catalogue cannot be read.
+    """
+    directory = directory.absolute()
+    known = {} if catalogue is None else catalogue.segments(directory)
+    found = [(series, folder, days_of_folder(folder)) for series, folder in all_series(directory)]
+    check = _Check(known if catalogue is not None else None, alive=is_locked(directory))
+    total, done = sum(len(days) for _, _, days in found), 0
+    for series, folder, days in found:
+        gaps = IdGaps() if series.schema is Schema.TRADES else None
+        for files in days:
+            yield from check.day(files, series, gaps)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        yield from check.strays(folder, series)
+        if gaps is not None:
+            yield from _gap(series, gaps.finish())
+    if catalogue is not None:
+        yield from check.missing(catalogue.segments(directory))
+
+
+class _Check:
+    # `known` is what the catalogue says by path, None when there is none.
+    def __init__(self, known: dict[Path, SegmentFacts] | None, *, alive: bool) -> None:
+        self._known = known
+        self._left = dict(known or {})
+        self._alive = alive
+        self._reader = DayReader(0)
+
+    def day(self, files: DayFiles, series: SeriesKey, gaps: IdGaps | None) -> list[Finding]:
+        """All that is wrong with one day."""
+        folder = next(iter(files)).parent
+        for _ in range(_ATTEMPTS):
+            try:
+                found = list(self._day(files, series, gaps))
+            except DayMovedError:  # sealed or removed while it was looked at
+                self._settle(files)
+                now = [found for found in days_of_folder(folder) if found.day == files.day]
+                if not now:
+                    break
+                files = now[0]
+            except ConsoleError as error:
+                self._settle(files)
+                return [_about(ERROR, files, series, "damaged", str(error))]
+            else:
+                self._settle(files)
+                return found
+        return []
+
+    def _day(self, files: DayFiles, series: SeriesKey, gaps: IdGaps | None) -> Iterator[Finding]:
+        pieces: list[tuple[SegmentFacts, Piece]] = []
+        for path, facts, piece in self._files(files, series):
+            sealed = path == files.sealed
+            if not sealed and pieces and is_leftover(facts, pieces[0][0]):
+                yield _about(WARNING, files, series, "leftover", f"{path.name} is in its seal already")
+                continue
+            yield from self._file(path, facts, piece, series, sealed=sealed)
+            pieces.append((facts, piece))
+        yield from self._records(files, series, [piece for _, piece in pieces], gaps)
+
+    def _settle(self, files: DayFiles) -> None:
+        # What is left in the end is what the catalogue knows and nobody found.
+        for path in files:
+            self._left.pop(path, None)
+
+    def _files(self, files: DayFiles, series: SeriesKey) -> Iterator[tuple[Path, SegmentFacts, Piece]]:
+        # The sealed file first.
+        if files.sealed is not None:
+            yield (files.sealed, *self._reader.sealed_day(files.sealed, series))
+        if files.plain is not None:
+            facts, records = map_plain(files.plain, series)
+            yield files.plain, facts, Piece(records, series.schema, facts.first_id, ascending=False)
+
+    def _file(
+        self, path: Path, facts: SegmentFacts, piece: Piece, series: SeriesKey, *, sealed: bool
+    ) -> Iterator[Finding]:
+        files = DayFiles(day_of_path(path))
+        known = None if self._known is None else self._known.get(path)
+        if sealed and not piece.ascending:
+            yield _about(ERROR, files, series, "disorder", f"{path.name} is not in order")
+        if not sealed:
+            yield from self._tail(path, facts, series, files)
+        if known is not None and self._alive and known.generation != facts.generation:
+            return  # sealed since the catalogue was asked
+        if known is None:
+            if self._known is not None and not self._alive:
+                yield _about(WARNING, files, series, "uncatalogued", f"the catalogue does not know {path.name}")
+            return
+        if facts.rows < known.rows or (facts.rows > known.rows and not self._alive):
+            yield _about(
+                ERROR if facts.rows < known.rows else WARNING, files, series, "rows",
+                f"{path.name} holds {facts.rows} records, the catalogue says {known.rows}",
+                abs(facts.rows - known.rows),
+            )  # fmt: skip
+        if facts.rows >= known.rows:
+            yield from self._checksum(path, piece.records[: known.rows], known, files, series)
+
+    def _tail(self, path: Path, facts: SegmentFacts, series: SeriesKey, files: DayFiles) -> Iterator[Finding]:
+        try:
+            torn = (path.stat().st_size - facts.stored_bytes) % series.schema.dtype.itemsize
+        except OSError as error:
+            raise storage_error("reading", path, error) from error
+        if torn:
+            message = f"{path.name} ends with {torn} bytes of a record"
+            yield _about(WARNING if self._alive else ERROR, files, series, "torn", message)
+
+    def _checksum(
+        self, path: Path, records: Records, known: SegmentFacts, files: DayFiles, series: SeriesKey
+    ) -> Iterator[Finding]:
+        if known.checksum == UNKNOWN_CHECKSUM:
+            yield _about(INFO, files, series, "no_checksum", f"no checksum of {path.name} was kept")
+        elif checksum_of(np.ascontiguousarray(records)) != known.checksum:
+            yield _about(ERROR, files, series, "checksum", f"{path.name} is not what was written")
+        if known.sha256:
+            try:
+                digest = file_sha256(path)
+            except OSError as error:
+                raise storage_error("reading", path, error) from error
+            if digest != known.sha256 and read_seal_facts(path, series).generation == known.generation:
+                yield _about(ERROR, files, series, "checksum", f"{path.name} is not the file that was sealed")
+
+    def _records(
+        self, files: DayFiles, series: SeriesKey, pieces: list[Piece], gaps: IdGaps | None
+    ) -> Iterator[Finding]:
+        pieces = [piece for piece in pieces if len(piece.records)]
+        if not pieces:
+            return
+        head, within = expected_head(series), 0
+        for piece in pieces:
+            records = np.ascontiguousarray(piece.records)
+            result = audit(records, piece.ids(), schema=series.schema, day=files.day, head=head)
+            within += result.duplicates
+            if result.invalid:
+                message = "records belong to another series or have no time"
+                yield _about(ERROR, files, series, "invalid", message, result.invalid)
+            if result.misplaced:
+                yield _about(ERROR, files, series, "misplaced", "records are of another day", result.misplaced)
+            if result.duplicates:
+                yield _about(ERROR, files, series, "duplicate", "records are stored twice", result.duplicates)
+        day = merged(pieces)
+        ids = day.ids()
+        if len(pieces) > 1:
+            result = audit(np.ascontiguousarray(day.records), ids, schema=series.schema, day=files.day, head=head)
+            if result.duplicates > within:
+                message = "records are in the sealed file and in the plain one"
+                yield _about(ERROR, files, series, "overlap", message, result.duplicates - within)
+        if gaps is not None:
+            yield from _gap(series, gaps.add(files.day, ids))
+
+    def strays(self, folder: Path, series: SeriesKey) -> Iterator[Finding]:
+        """Files beside the segments of a series."""
+        for path in strays_of(folder):
+            name = ascii(path.name)[1:-1]
+            if ".damaged-" in name:
+                finding = WARNING, "damaged_kept", f"{name} was put aside because it was damaged"
+            elif name.endswith(".part"):
+                finding = (INFO if self._alive else WARNING), "leftover", f"{name} was never finished"
+            else:
+                finding = INFO, "stranger", f"{name} is no file of this program"
+            yield Finding(severity=finding[0], series=series, day=None, code=finding[1], message=finding[2])
+
+    def missing(self, now_known: dict[Path, SegmentFacts]) -> Iterator[Finding]:
+        """Segments that the catalogue knew, and knows now, and that are not there."""
+        schemas = {schema.value: schema for schema in Schema}
+        for path, facts in sorted(self._left.items()):
+            venue, symbol, schema = path.parts[-4:-1]
+            if path in now_known and not path.exists() and schema in schemas:
+                series = SeriesKey(unquote(venue), unquote(symbol), schemas[schema])
+                message = f"{path.name} with {facts.rows} records is gone"
+                yield _about(ERROR, DayFiles(day_of_path(path)), series, "missing_file", message, facts.rows)
+
+
+def _gap(series: SeriesKey, gap: IdGap | None) -> Iterator[Finding]:
+    if gap is not None:
+        message = f"trade ids are missing, the first is {gap.first}"
+        yield Finding(severity=ERROR, series=series, day=gap.day, code="id_gap", message=message, count=gap.missing)
+
+
+def _about(
+    severity: Severity, files: DayFiles, series: SeriesKey, code: str, message: str, count: int = 1
+) -> Finding:
+    return Finding(severity=severity, series=series, day=files.day, code=code, message=message, count=count)
