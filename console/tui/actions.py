@@ -30,7 +30,7 @@ SCREENS: Final = (
     Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
     Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
     Screen(5, "Backtest", "a backtest's form, progress, figures and equity curve"),
-    Screen(6, "Data", "stored data by day, the cause of each hole, and backfill jobs"),
+    Screen(6, "Data"),
     Screen(7, "Instances"),
     Screen(8, "Log"),
 )
@@ -60,7 +60,7 @@ ACTIONS: Final = (
     Action("first", ("g", "home"), "g", "first row"),
     Action("last", ("G", "end"), "G", "last row"),
     Action("focus", ("enter",), "enter", "chart and book of this row"),
-    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 7, 8)),
+    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 6, 7, 8)),
     Action("sort", ("s",), "s", "sort by the next column", "sort", (1,)),
     Action("reverse", ("S",), "S", "turn the order round"),
     Action("interval", ("i",), "i", "next candle width", "candles", (1,)),
@@ -68,6 +68,8 @@ ACTIONS: Final = (
     Action("level", ("l",), "l", "log: next lowest level"),
     Action("subscribe", ("a",), "a", "instances: add a symbol", "add", (7,)),
     Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
+    Action("compress", ("c",), "c", "data: compress closed days", "compress", (6,)),
+    Action("verify", ("v",), "v", "data: check what is stored", "verify", (6,)),
     Action("copy", ("y",), "y", "copy this row (OSC 52)"),
     Action("export", ("e",), "e", "save a picture (SVG)"),
     Action("theme", ("t",), "t", "dark or light"),
@@ -114,7 +116,10 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
     return [f"{part} {glyphs.ellipsis}" for part in parts[:-1]] + parts[-1:]
 
 
-_NEEDED: Final = ("quit", "help", "command", "subscribe", "unsubscribe", "filter", "sort", "interval", "pause")
+_NEEDED: Final = (
+    "quit", "help", "command", "subscribe", "unsubscribe", "compress", "verify", "filter", "sort", "interval",
+    "pause",
+)  # fmt: skip
 
 
 def help_rows(

@@ -10,8 +10,11 @@ from console.tui import changes
 from console.tui.actions import SCREENS
 from console.tui.boardrows import copy_text
 from console.tui.commands import Command, find_key, parse_command
+from console.tui.datarows import copy_series
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
 from console.tui.instancerows import copy_ring
+from console.tui.snapshot import Key
+from console.tui.stored import JOBS
 from console.tui.themes import THEMES
 from core.clock import NS_PER_S, iso_ns, monotonic_ns, wall_ns
 from core.errors import UsageError
@@ -20,11 +23,20 @@ if TYPE_CHECKING:
     from console.tui.app import RingsideApp
     from console.tui.widgets.bars import HelpPage, LogPane
     from console.tui.widgets.board import Board
+    from console.tui.widgets.data import DataPane
     from console.tui.widgets.instances import InstancesPane
     from console.tui.widgets.prompt import Typed
 
 _TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
+
+
+def press(app: RingsideApp, name: str) -> None:
+    """Do what a key stands for; one that begins a job does so only where the job is seen."""
+    if name in JOBS and (app.page != 6 or app.panes.help.display):
+        app.say(f"{name[0]} begins that on screen 6; :{name} does everywhere")
+    else:
+        app.action_run(name)
 
 
 def hear(app: RingsideApp, typed: Typed) -> None:
@@ -52,8 +64,10 @@ def answer(app: RingsideApp, mode: str, text: str) -> None:
         app.say(str(error))
 
 
-def _pane(app: RingsideApp) -> Board | InstancesPane | LogPane:
+def _pane(app: RingsideApp) -> Board | DataPane | InstancesPane | LogPane:
     # The one whose rows the keys move through.
+    if app.page == 6:
+        return app.panes.data
     if app.page == 7:
         return app.panes.instances
     return app.panes.log if app.page == 8 else app.panes.board
@@ -64,9 +78,7 @@ def _obey(app: RingsideApp, command: Command) -> None:
     if command.name == "symbol":
         key = find_key(argument, app.keys)
         if key is not None:
-            app.panes.board.cursor = key
-            app.attachment.select(key)
-            app.show_page(1)
+            _to_board(app, key)
     elif command.name == "interval":
         app.attachment.set_interval(argument)
     elif command.name == "screen":
@@ -87,7 +99,7 @@ def _obey(app: RingsideApp, command: Command) -> None:
         ACTS[command.name](app)
 
 
-def _scrolled(app: RingsideApp) -> Board | InstancesPane | LogPane | HelpPage:
+def _scrolled(app: RingsideApp) -> Board | DataPane | InstancesPane | LogPane | HelpPage:
     # The help page lies over the others.
     return app.panes.help if app.panes.help.display else _pane(app)
 
@@ -112,13 +124,23 @@ def _screen(number: int) -> Callable[[RingsideApp], None]:
 
 
 def _focus(app: RingsideApp) -> None:
-    ring = app.panes.instances.selected
+    ring, stored = app.panes.instances.selected, app.panes.data.selected
     if app.page == 1 and app.panes.board.cursor is not None:
         app.attachment.select(app.panes.board.cursor)
     elif app.page == 7 and ring is not None:
-        app.panes.board.cursor = (ring.symbol, ring.venue)
-        app.attachment.select((ring.symbol, ring.venue))
-        app.show_page(1)
+        _to_board(app, (ring.symbol, ring.venue))
+    elif app.page == 6 and stored is not None:
+        venue, symbol, _schema = stored.key
+        if (symbol, venue) in app.keys:
+            _to_board(app, (symbol, venue))
+        else:
+            app.say(f"{symbol} {venue} is stored, but nobody streams it now")
+
+
+def _to_board(app: RingsideApp, key: Key) -> None:
+    app.panes.board.cursor = key
+    app.attachment.select(key)
+    app.show_page(1)
 
 
 def _ask(mode: str) -> Callable[[RingsideApp], None]:
@@ -146,14 +168,21 @@ def _copy(app: RingsideApp) -> None:
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
     if app.page == 7:
         if ring is not None:
-            app.copy_to_clipboard(copy_ring(ring))
-            app.say(f"sent the path of {ring.name} to the terminal's clipboard (OSC 52; not every terminal takes it)")
+            _send(app, copy_ring(ring), f"the path of {ring.name}")
+        return
+    if app.page == 6:
+        stored = app.panes.data.selected
+        if stored is not None:
+            _send(app, copy_series(stored), f"the figures of {stored.name}")
         return
     for view in app.snapshot.symbols if app.snapshot is not None else ():
         if view.key == cursor:
-            app.copy_to_clipboard(copy_text(view))
-            name = " ".join(view.key)
-            app.say(f"sent the row of {name} to the terminal's clipboard (OSC 52; not every terminal takes it)")
+            _send(app, copy_text(view), f"the row of {' '.join(view.key)}")
+
+
+def _send(app: RingsideApp, text: str, what: str) -> None:
+    app.copy_to_clipboard(text)
+    app.say(f"sent {what} to the terminal's clipboard (OSC 52; not every terminal takes it)")
 
 
 def _export(app: RingsideApp, where: str = "") -> None:
@@ -177,6 +206,8 @@ def _back(app: RingsideApp) -> None:
         app.show_page(app.page)
     elif pane.pattern:
         pane.pattern = ""
+    elif app.page == 6 and app.panes.data.hide_results():
+        return
     elif app.page != 1:
         app.show_page(1)
 
@@ -239,5 +270,6 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "subscribe": changes.ask_symbol,
     "unsubscribe": changes.unsubscribe_selected,
     "shutdown": changes.shutdown,
+    **{job: changes.begin(job) for job in JOBS},
 }
 """What to do for each act that is ours; the palette is Textual's own."""

@@ -21,18 +21,20 @@ from textual.screen import Screen
 
 from console.tui import output
 from console.tui.actions import ACTIONS, SCREENS, message_parts
-from console.tui.acts import ACTS, hear
+from console.tui.acts import ACTS, hear, press
 from console.tui.attach import Attachment
 from console.tui.changes import Pending
 from console.tui.commands import complete
 from console.tui.engine_link import EngineLink
 from console.tui.snapshot import Key, Snapshot
+from console.tui.storewatch import StoreWatch
 from console.tui.terminal import ConsoleDriver, TerminalGuard
 from console.tui.text import ASCII, UNICODE, clean
 from console.tui.themes import THEMES, Depth, Palette, colour_depth, textual_themes
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
 from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
 from console.tui.widgets.board import Board
+from console.tui.widgets.data import DataPane
 from console.tui.widgets.instances import InstancesPane
 from console.tui.widgets.lines import LineWidget, Look
 from console.tui.widgets.panes import ChartPane, LadderPane, TapePane
@@ -57,14 +59,14 @@ class Panes:
             HelpPage(look, id="help"),
             TooSmall(look, id="small"),
         )
-        self.instances = InstancesPane(look, id="instances")
+        self.data, self.instances = DataPane(look, id="data"), InstancesPane(look, id="instances")
         self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
-            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.instances, self.log,
-            self.help, self.small, *self.promises.values(),
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.data, self.instances,
+            self.log, self.help, self.small, *self.promises.values(),
         ]  # fmt: skip
 
 
@@ -110,6 +112,7 @@ class RingsideApp(App[int]):
         self.pending: Pending | None = None
         self.attachment = Attachment(wall_ns=wall_ns, monotonic_ns=monotonic_ns)
         self.link = EngineLink(control_path)
+        self.stored = StoreWatch(started_ns=wall_ns())
         self.snapshot: Snapshot | None = None
         self.pictures = pictures or Path(environment.get("RINGSIDE_HOME") or Path.cwd())
         self.page = 1
@@ -147,6 +150,7 @@ class RingsideApp(App[int]):
                         yield panes.ladder
                         yield panes.tape
             yield from panes.promises.values()
+            yield panes.data
             yield panes.instances
             yield panes.log
             yield panes.help
@@ -224,6 +228,10 @@ class RingsideApp(App[int]):
                 self.attachment.status_lost(report.reason)
         while not self.link.answers.empty():
             self.say(self.link.answers.get())
+        ended = self.stored.take(self.link.stored)
+        if ended:
+            self.say(ended)
+        self.link.watch_store(self.page == 6 or self.stored.job_running)
         self.snapshot = self.attachment.frame()
         self._frame += 1
         self.draw(whole=self._frames_per_s <= 4 or self._frame <= 2)
@@ -252,6 +260,9 @@ class RingsideApp(App[int]):
                 panes.chart.draw(snapshot.focus)
         elif self.page in panes.promises:
             panes.promises[self.page].draw()
+        elif self.page == 6:
+            if whole or self._frame % 3 == 0:
+                panes.data.draw(snapshot, self.stored.view)
         elif self.page == 7:
             # Counters of half a second ago need no ten pictures a second.
             if whole or self._frame % 3 == 0:
@@ -289,7 +300,7 @@ class RingsideApp(App[int]):
                 self.prompt.take(event)
                 return
             if event.key in _KEYS:
-                self.action_run(_KEYS[event.key])
+                press(self, _KEYS[event.key])
                 return
         await super().on_event(event)
 

@@ -3,6 +3,7 @@ from others is done only after a name was typed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -68,6 +69,19 @@ def shutdown(app: RingsideApp) -> None:
             name=engine_name(app), operation="shutdown", done="asked the engine to stop", kept="not stopped"
         )
         _confirm_first(app, "stops the engine for everybody", pending)
+
+
+def begin(job: str) -> Callable[[RingsideApp], None]:
+    """Have the engine begin one of its jobs; a read-only one may refuse, and says so itself."""
+
+    def act(app: RingsideApp) -> None:
+        if engine_name(app):
+            app.link.ask(job)
+            app.say(f"asked for {job}")
+        else:
+            app.say("no engine can be reached that could do it")
+
+    return act
 
 
 def ask_symbol(app: RingsideApp) -> None:

@@ -12,6 +12,7 @@ from console.tui.actions import SCREENS
 from console.tui.boardrows import SORTS
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
 from console.tui.snapshot import Key
+from console.tui.stored import JOBS
 from console.tui.themes import THEMES
 from core.errors import UsageError
 
@@ -19,7 +20,7 @@ _ALIASES: Final = {
     "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
     "unsub": "unsubscribe",
 }  # fmt: skip
-_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown")
+_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown", *JOBS)
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
 NAMES: Final = tuple(sorted(("export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))

@@ -1,5 +1,6 @@
-"""Two threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
-second, the other carries out what an operator asked for, which may take as long as a venue takes to answer."""
+"""Threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
+second, one for its store while somebody looks, and one carries out what an operator asked for, which may take as long
+as a venue takes to answer."""
 
 from __future__ import annotations
 
@@ -13,12 +14,17 @@ import attrs
 
 from console.tui.services import Services, read_services
 from console.tui.status import EngineStatus, parse_status
+from console.tui.stored import JOBS, parse_store
+from console.tui.storewatch import StoreReport
 from console.tui.text import clean
+from core.clock import monotonic_ns
 from ringbuf.control import ControlClient, ControlError
 
 Answer = TypeVar("Answer")
 
 POLL_S: Final = 0.5
+STORE_POLL_S: Final = 1.0
+STORE_S: Final = 10.0
 REQUEST_S: Final = 15.0
 
 
@@ -45,18 +51,20 @@ class Request:
 
 
 class EngineLink:
-    """Keeps the last `report` of the engine whose control socket is at `path`. `start` it, and `stop` it."""
+    """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store.
+    `start` it, and `stop` it."""
 
     def __init__(self, path: Path, *, poll_s: float = POLL_S) -> None:
-        self.report = Report()
+        self.report, self.stored = Report(), StoreReport()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
-        self._watching = False
+        self._watching, self._watching_store = False, False
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._stopped, self._wanted = threading.Event(), threading.Event()
+        self._stopped, self._wanted, self._store_wanted = threading.Event(), threading.Event(), threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="engine-link", daemon=True),
             threading.Thread(target=self._carry_out, name="engine-requests", daemon=True),
+            threading.Thread(target=self._look_at_store, name="engine-store", daemon=True),
         ]
 
     def start(self) -> None:
@@ -68,6 +76,7 @@ class EngineLink:
         """Ask no more. Returns at once or within half a second; a question under way is left to itself."""
         self._stopped.set()
         self._wanted.set()
+        self._store_wanted.set()
         self._requests.put(None)
         if self._threads[0].is_alive():
             self._threads[0].join(0.5)
@@ -77,6 +86,12 @@ class EngineLink:
         if watching and not self._watching:
             self._wanted.set()
         self._watching = watching
+
+    def watch_store(self, watching: bool) -> None:
+        """Ask for the store about once a second, or no longer."""
+        if watching and not self._watching_store:
+            self._store_wanted.set()
+        self._watching_store = watching
 
     def ask(self, operation: str, **arguments: str) -> None:
         """Have the engine do something; a sentence about how it went appears in `answers`."""
@@ -96,6 +111,21 @@ class EngineLink:
             self._wanted.clear()
         client.close()
 
+    def _look_at_store(self) -> None:
+        client = ControlClient(self._path, timeout_s=STORE_S)
+        while not self._stopped.is_set():
+            wanted = self._store_wanted.wait(STORE_POLL_S if self._watching_store else None)
+            self._store_wanted.clear()
+            if self._stopped.is_set() or not (wanted or self._watching_store):
+                continue
+            number = self.stored.number + 1
+            try:
+                answer = _answer(client, Request("store"), parse_store)
+                self.stored = StoreReport(number=number, at_ns=monotonic_ns(), answer=answer)
+            except ControlError as error:
+                self.stored = StoreReport(number=number, at_ns=monotonic_ns(), reason=_reason(error))
+        client.close()
+
     def _carry_out(self) -> None:
         while (request := self._requests.get()) is not None:
             client = ControlClient(self._path, timeout_s=REQUEST_S)
@@ -105,6 +135,8 @@ class EngineLink:
                 self.answers.put(f"{request}: {_refusal(error)}")
             else:
                 self.answers.put(f"{request}: the engine agreed")
+                if request.operation in JOBS:
+                    self._store_wanted.set()  # one look, whether or not anybody watches, to learn of the job
             finally:
                 client.close()
             self._wanted.set()

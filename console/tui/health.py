@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from console.tui.snapshot import Health
 from console.tui.status import EngineStatus
+from console.tui.storewords import store_problems
 from core.clock import NS_PER_S
 
 Name = TypeVar("Name", bound=Hashable)
@@ -81,7 +82,7 @@ class HealthBook:
         sentences = list(problems)
         withheld = 0
         if status is not None:
-            sentences += [f"store: {status.store_problem}"] if status.store_problem else []
+            sentences += store_problems(status)
             others = [
                 reader
                 for ring in status.rings

@@ -1,17 +1,15 @@
-"""The engine's answer to `status` as frozen values. What is missing or of another type becomes its empty value: an
-engine of a neighbouring version must not take the screen down."""
+"""The engine's answer to `status` as frozen values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
+from console.tui.answers import Raw, read_count, read_list, read_mapping, read_number, read_rows, read_text
+from console.tui.stored import CacheState, Spill, parse_cache, parse_spill, read_lost
 from console.tui.text import clean
 
-Raw = Mapping[str, Any]
 ENDED = "ended"
 """The state of a book that was withheld only because its recording is over."""
 _END_REASON = "end of recording"
@@ -112,9 +110,11 @@ class LogLine:
 @attrs.frozen(kw_only=True)
 class EngineStatus:
     """The whole answer. Delays in ns; `recording` is a file's name; `store_lag_s` is None when nothing is stored.
+    `store_kind` and `store_place` are those of `console.tui.stored.StoreAnswer`.
 
     `store_problem` is empty while storing goes well, `store_lost` counts records of every schema that were
-    overwritten unstored, and `store_repairs` are sentences about damage found in stored files.
+    overwritten unstored, and `store_repairs` are sentences about damage found in stored files. `spill` and `cache`
+    are None where there is no database to be down and no cache.
     """
 
     instance_id: str = ""
@@ -132,10 +132,14 @@ class EngineStatus:
     venue_p50_ns: int = 0
     venue_p99_ns: int = 0
     delays: int = 0
+    store_kind: str = ""
+    store_place: str = ""
     store_lag_s: float | None = None
     store_problem: str = ""
     store_lost: int = 0
     store_repairs: tuple[str, ...] = ()
+    spill: Spill | None = None
+    cache: CacheState | None = None
     connections: tuple[Connection, ...] = ()
     feeds: tuple[Feed, ...] = ()
     rings: tuple[Ring, ...] = ()
@@ -144,74 +148,75 @@ class EngineStatus:
 
 def parse_status(raw: Raw) -> EngineStatus:
     """`raw` as an `EngineStatus`; every text in it is safe to draw."""
-    latency, store = _mapping(raw, "latency"), _mapping(raw, "store")
-    connections = tuple(_connection(row) for row in _rows(raw, "connections"))
+    latency, store = read_mapping(raw, "latency"), read_mapping(raw, "store")
+    connections = tuple(_connection(row) for row in read_rows(raw, "connections"))
     venues = {one.venue: one for one in connections}
     return EngineStatus(
-        instance_id=_text(raw, "instance_id"),
-        pid=_count(raw, "pid"),
-        host=_text(raw, "host"),
-        state=_text(raw, "state"),
+        instance_id=read_text(raw, "instance_id"),
+        pid=read_count(raw, "pid"),
+        host=read_text(raw, "host"),
+        state=read_text(raw, "state"),
         read_only=raw.get("read_only") is True,
-        source=_text(raw, "source"),
-        recording=_text(raw, "recording", limit=4096).rpartition("/")[2],
-        now_ns=_count(raw, "now_ns"),
-        started_ns=_count(raw, "started_ns"),
-        publish_p50_ns=_count(latency, "publish_p50_ns"),
-        publish_p99_ns=_count(latency, "publish_p99_ns"),
-        publish_max_ns=_count(latency, "publish_max_ns"),
-        venue_p50_ns=_count(latency, "venue_p50_ns"),
-        venue_p99_ns=_count(latency, "venue_p99_ns"),
-        delays=_count(latency, "count"),
-        store_lag_s=_number(store, "lag_s") if store.get("enabled") else None,
-        store_problem=_text(store, "problem", limit=200),
-        store_lost=sum(_count(one, "lost") for one in (store, *(_mapping(store, name) for name in _NOT_TRADES))),
-        store_repairs=tuple(clean(text) for text in _list(store, "repairs") if isinstance(text, str)),
+        source=read_text(raw, "source"),
+        recording=read_text(raw, "recording", limit=4096).rpartition("/")[2],
+        now_ns=read_count(raw, "now_ns"),
+        started_ns=read_count(raw, "started_ns"),
+        publish_p50_ns=read_count(latency, "publish_p50_ns"),
+        publish_p99_ns=read_count(latency, "publish_p99_ns"),
+        publish_max_ns=read_count(latency, "publish_max_ns"),
+        venue_p50_ns=read_count(latency, "venue_p50_ns"),
+        venue_p99_ns=read_count(latency, "venue_p99_ns"),
+        delays=read_count(latency, "count"),
+        store_kind=read_text(store, "kind"),
+        store_place=read_text(store, "place", limit=4096),
+        store_lag_s=read_number(store, "lag_s") if store.get("enabled") else None,
+        store_problem=read_text(store, "problem", limit=200),
+        store_lost=read_lost(store),
+        store_repairs=tuple(clean(text) for text in read_list(store, "repairs") if isinstance(text, str)),
+        spill=parse_spill(store),
+        cache=parse_cache(raw),
         connections=connections,
-        feeds=tuple(_feed(row, venues.get(_text(row, "venue"))) for row in _rows(raw, "feeds")),
-        rings=tuple(_ring(row) for row in _rows(raw, "rings") if _text(row, "path")),
-        log=tuple(_log_line(row) for row in _rows(raw, "log")[-200:]),
+        feeds=tuple(_feed(row, venues.get(read_text(row, "venue"))) for row in read_rows(raw, "feeds")),
+        rings=tuple(_ring(row) for row in read_rows(raw, "rings") if read_text(row, "path")),
+        log=tuple(_log_line(row) for row in read_rows(raw, "log")[-200:]),
     )
 
 
 def _connection(row: Raw) -> Connection:
     return Connection(
-        venue=_text(row, "venue"),
-        status=_text(row, "status"),
-        reason=_text(row, "reason"),
-        messages=_count(row, "messages"),
-        malformed=_count(row, "malformed"),
-        reconnects=_count(row, "reconnects"),
-        restarts=_count(row, "restarts"),
-        pid=_count(row, "pid"),
+        venue=read_text(row, "venue"),
+        status=read_text(row, "status"),
+        reason=read_text(row, "reason"),
+        messages=read_count(row, "messages"),
+        malformed=read_count(row, "malformed"),
+        reconnects=read_count(row, "reconnects"),
+        restarts=read_count(row, "restarts"),
+        pid=read_count(row, "pid"),
     )
 
 
-_NOT_TRADES = ("quotes", "book_updates")  # counted on their own, below the trades
-
-
 def _feed(row: Raw, connection: Connection | None) -> Feed:
-    book_state = _text(row, "book_state")
+    book_state = read_text(row, "book_state")
     if book_state == "withheld" and connection is not None and connection.ended:
         book_state = ENDED
     return Feed(
-        symbol=_text(row, "symbol"),
-        venue=_text(row, "venue"),
-        quote=_text(row, "quote"),
-        settle=_text(row, "settle"),
-        product=_text(row, "product"),
-        price_decimals=min(_count(row, "price_decimals"), 9),
-        quantity_decimals=min(_count(row, "quantity_decimals"), 8),
-        duplicates=_count(row, "duplicates"),
-        out_of_order=_count(row, "out_of_order"),
-        gaps=_count(row, "gaps"),
-        checksum_bad=_count(row, "checksum_bad"),
-        rejected=_count(row, "rejected"),
+        symbol=read_text(row, "symbol"),
+        venue=read_text(row, "venue"),
+        quote=read_text(row, "quote"),
+        settle=read_text(row, "settle"),
+        product=read_text(row, "product"),
+        price_decimals=min(read_count(row, "price_decimals"), 9),
+        quantity_decimals=min(read_count(row, "quantity_decimals"), 8),
+        duplicates=read_count(row, "duplicates"),
+        out_of_order=read_count(row, "out_of_order"),
+        gaps=read_count(row, "gaps"),
+        checksum_bad=read_count(row, "checksum_bad"),
+        rejected=read_count(row, "rejected"),
         malformed=0 if connection is None else connection.malformed,
-        reconnects=_count(row, "reconnects"),
-        skewed=_count(row, "skewed"),
+        reconnects=read_count(row, "reconnects"),
+        skewed=read_count(row, "skewed"),
         book_state=book_state,
-        problem=_text(row, "problem"),
+        problem=read_text(row, "problem"),
         streaming=row.get("streaming") is not False,
     )
 
@@ -219,57 +224,28 @@ def _feed(row: Raw, connection: Connection | None) -> Feed:
 def _ring(row: Raw) -> Ring:
     return Ring(
         path=Path(str(row.get("path", ""))),
-        schema=_text(row, "schema"),
-        symbol=_text(row, "symbol"),
-        venue=_text(row, "venue"),
-        capacity=_count(row, "capacity"),
-        committed=_count(row, "committed"),
+        schema=read_text(row, "schema"),
+        symbol=read_text(row, "symbol"),
+        venue=read_text(row, "venue"),
+        capacity=read_count(row, "capacity"),
+        committed=read_count(row, "committed"),
         public=row.get("public") is not False,
         readers=tuple(
             ReaderRow(
-                name=_text(reader, "name"),
-                pid=_count(reader, "pid"),
-                lag=_count(reader, "lag"),
-                lapped=_count(reader, "lapped"),
+                name=read_text(reader, "name"),
+                pid=read_count(reader, "pid"),
+                lag=read_count(reader, "lag"),
+                lapped=read_count(reader, "lapped"),
             )
-            for reader in _rows(row, "readers")
+            for reader in read_rows(row, "readers")
         ),
     )
 
 
 def _log_line(row: Raw) -> LogLine:
     return LogLine(
-        ts_ns=_count(row, "ts_ns"),
-        level=clean(_text(row, "level").upper()),  # upper case may bring a combining character
-        logger=_text(row, "logger"),
-        text=_text(row, "text", limit=500),
+        ts_ns=read_count(row, "ts_ns"),
+        level=clean(read_text(row, "level").upper()),  # upper case may bring a combining character
+        logger=read_text(row, "logger"),
+        text=read_text(row, "text", limit=500),
     )
-
-
-def _text(row: Raw, key: str, *, limit: int = 120) -> str:
-    value = row.get(key)
-    return clean(value, limit=limit) if isinstance(value, str) else ""
-
-
-def _count(row: Raw, key: str) -> int:
-    value = row.get(key)
-    return min(max(value, 0), 2**64 - 1) if isinstance(value, int) else 0
-
-
-def _number(row: Raw, key: str) -> float:
-    value = row.get(key)
-    return min(max(float(value), 0.0), 1e9) if isinstance(value, float) else float(_count(row, key))
-
-
-def _mapping(row: Raw, key: str) -> Raw:
-    value = row.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(row: Raw, key: str) -> list[Raw]:
-    return [item for item in _list(row, key) if isinstance(item, dict)]
-
-
-def _list(row: Raw, key: str) -> list[Any]:
-    value = row.get(key)
-    return value if isinstance(value, list) else []

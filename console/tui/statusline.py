@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from console.tui.snapshot import Health, Snapshot
 from console.tui.status import Connection, EngineStatus
+from console.tui.storewords import status_cells
 from console.tui.text import Cell, Glyphs, Row, clean, clock_text, fit, fit_row, row_width, short_count
 from core.clock import utc_day
 
@@ -24,6 +25,8 @@ def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: G
     lights = [_lights(snapshot, glyphs, detail=detail) for detail in (2, 1, 0, -1)]
     wide = width >= (_WIDE if height == 1 else 100)
     figures = _figures(snapshot, glyphs, worst=height > 1 or width >= _WIDE, venue=wide)
+    if row_width(figures) > width:
+        figures = _figures(snapshot, glyphs, worst=False, venue=False)
     time = f"{clock_text(snapshot.now_ns, decimals=0)}Z"
     clocks: list[Row] = [
         ((f" {text}", "bar_dim"), (" ", "bar")) for text in (f"{utc_day(snapshot.now_ns)} {time}", time)
@@ -122,14 +125,7 @@ def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool) ->
     cells += [("lag ", "bar_dim"), (short_count(health.lag), "bar"), _GAP]
     cells += [("lost ", "bar_dim" if not health.lost else "bar_down")]
     cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
-    if status.store_lag_s is None:
-        cells += [("not stored", "bar_dim")]
-    else:
-        style = "bar" if status.store_lag_s < 5 else "bar_warn"
-        word = (f"{glyphs.warning} store FAILING", "bar_down") if status.store_problem else ("store", "bar_dim")
-        cells += [word, (f" {status.store_lag_s:.1f} s", style)]
-    if status.store_lost:
-        cells += [_GAP, (f"{glyphs.warning} store lost {short_count(status.store_lost)}", "bar_down")]
+    cells += status_cells(status, glyphs)
     if health.withheld:
         noun = "book" if health.withheld == 1 else "books"
         cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]

@@ -8,6 +8,8 @@ from functools import lru_cache
 import attrs
 from rich.cells import cell_len
 
+from core.clock import utc_day
+
 Cell = tuple[str, str]
 """Some text and the name of its style (`console.tui.themes`)."""
 Row = tuple[Cell, ...]
@@ -37,19 +39,20 @@ class Glyphs:
     ramps: str
     candles: str
     shade: str
+    turning: str
 
 
 UNICODE = Glyphs(
     up="▲", down="▼", light="●", warning="⚠", cursor="▸", focus="•", dash="─", bar="│", tee="├", cross="┬",
     ellipsis="…", dotted="┈", minus="−", levels=" ▁▂▃▄▅▆▇█", ramps=" ▏▎▍▌▋▊▉█", candles=" ╷╻╵│╽╹╿┃",
-    shade="░",
+    shade="░", turning="⟳",
 )  # fmt: skip
 """`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`."""
 
 ASCII = Glyphs(
     up="^", down="v", light="*", warning="!", cursor=">", focus="+", dash="-", bar="|", tee="+", cross="+",
     ellipsis="~", dotted=".", minus="-", levels=" ___---##", ramps="    ====#", candles=" ..'||'|#",
-    shade="-",
+    shade="-", turning="@",
 )  # fmt: skip
 
 
@@ -136,6 +139,28 @@ def short_count(value: float) -> str:
             scaled = value / size
             return f"{scaled:.1f}{suffix}" if scaled < 100 else f"{scaled:.0f}{suffix}"
     return f"{value:.0f}"
+
+
+def grouped(value: int) -> str:
+    """A whole number in full, its thousands apart: `12 345`."""
+    return f"{value:,}".replace(",", " ")
+
+
+def short_bytes(value: int) -> str:
+    """A size in at most seven characters: `412 B`, `5.9 kB`, `87.1 MB`."""
+    for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.1f} {unit}" if scaled < 100 else f"{min(scaled, 9999):.0f} {unit}"
+    return f"{value} B"
+
+
+def moment_text(instant_ns: int, *, decimals: int = 3) -> str:
+    """The day and UTC time of an instant, cut to `decimals` places of a second; a dash for 0, a question mark for
+    what no clock shows."""
+    if not instant_ns:
+        return "-"
+    return f"{utc_day(instant_ns)} {clock_text(instant_ns, decimals=decimals)}" if instant_ns < 2**63 else "?"
 
 
 def short_age(age_s: float) -> str:

@@ -21,6 +21,7 @@ from core.model.records import (
     MBP1_STRUCT,
     MBP10_STRUCT,
     NO_SIDE,
+    STREAMED,
     TRADE_STRUCT,
     UNDEF_PRICE,
     Schema,
@@ -59,6 +60,8 @@ class FakeEngine:
         self.refusal: dict[str, Any] = {}
         self.status: dict[str, Any] = {}
         self.overrides: dict[str, Any] = {}
+        self.store_refusal: dict[str, Any] = {}
+        self.stored: dict[str, Any] = {"enabled": False}
         self.answer_overrides: dict[str, Any] = {}
         self._capacity = capacity
         self._writers: dict[tuple[str, str, Schema], RingWriter] = {}
@@ -86,7 +89,7 @@ class FakeEngine:
         self._thread.start()
 
     def _open(self, listing: Listing) -> None:
-        for schema in Schema:
+        for schema in STREAMED:
             name = ring_name(listing.symbol, listing.venue, schema=schema, instance=self.instance)
             identity = RingIdentity(
                 schema=schema,
@@ -108,7 +111,7 @@ class FakeEngine:
 
     def unsubscribe(self, symbol: str, venue: str) -> None:
         """Close and remove the rings of an instrument; its feed keeps its counts, as an engine's does."""
-        for schema in Schema:
+        for schema in STREAMED:
             self._writers.pop((symbol, venue, schema)).close()
 
     def close(self) -> None:
@@ -212,12 +215,18 @@ class FakeEngine:
         operation = request["op"]
         if operation == "status":
             return {"ok": True, "result": self.answer()}
+        if operation == "store" and self.store_refusal:
+            return {"ok": False, "error": self.store_refusal}
+        if operation == "store":
+            return {"ok": True, "result": self.stored}
         if self.refusal:
             return {"ok": False, "error": self.refusal}
         if operation in ("subscribe", "unsubscribe"):
             change = {name: request[name] for name in ("symbol", "venue")}
             getattr(self, operation)(**change)
             self.changes.append({"operation": operation, **change})
+        if operation in ("compress", "verify"):
+            self.changes.append({"operation": operation})
         return {"ok": True, "result": {}}
 
     def answer(self) -> dict[str, Any]:
