@@ -42,7 +42,7 @@ def store_operations(engine: Engine) -> dict[str, Operation]:
     async def recent(request: dict[str, Any]) -> dict[str, Any]:
         if engine.cache is None:
             raise RefusedError("nothing is cached", engine.plan.instance, hint="[cache] enabled is false")
-        series, rows = _series(request), request.get("rows", 20)
+        series, rows = _series(engine, request), request.get("rows", 20)
         if type(rows) is not int or not 1 <= rows <= MAX_RECENT:
             raise UsageError("bad request", f"rows is a number from 1 to {MAX_RECENT}")
         # What memory does not hold is asked of Redis, which may take its time.
@@ -72,13 +72,17 @@ def _before_day(request: dict[str, Any], name: str) -> int:
     return min(day, wall_ns() // DAY_NS)
 
 
-def _series(request: dict[str, Any]) -> SeriesKey:
-    venue, symbol = request.get("venue"), request.get("symbol")
-    if not isinstance(venue, str) or not isinstance(symbol, str):
+def _series(engine: Engine, request: dict[str, Any]) -> SeriesKey:
+    # The venue may be left out, or named by its provider, when only one feed can be meant. Redis may hold others.
+    venue, symbol = request.get("venue", ""), request.get("symbol")
+    if not isinstance(venue, str) or not isinstance(symbol, str) or not (venue.isascii() and venue.isprintable()):
         raise UsageError("bad request", "venue and symbol are texts")
-    if not (venue.isascii() and venue.isprintable() and venue):
-        raise UsageError("which venue", ascii(venue)[:40], hint="name one, like KRAKEN")
-    return SeriesKey(venue.upper(), parse_symbol(symbol), Schema.TRADES)
+    venue, symbol = venue.upper(), parse_symbol(symbol)
+    streamed = [host.instruments().get(symbol) for host in engine.hosts if host.serves(venue)]
+    venues = {found.venue for found in streamed if found is not None} or {venue} - {""}
+    if len(venues) != 1:
+        raise UsageError("which venue", symbol, hint=f"there are {', '.join(sorted(venues)) or 'none'}")
+    return SeriesKey(venues.pop(), symbol, Schema.TRADES)
 
 
 def _trades(records: Any) -> list[dict[str, Any]]:

@@ -140,6 +140,10 @@ BEGIN
         -- Two days, so that what comes late finds its day still open.
         PERFORM add_compression_policy('tick_data', 172800000000000);
         PERFORM add_compression_policy('record_data', 172800000000000);
+    ELSE
+        -- For those who ask for a time and no series; the program itself never does.
+        CREATE INDEX tick_data_time ON tick_data USING brin (ts_event);
+        CREATE INDEX record_data_time ON record_data USING brin (ts_event);
     END IF;
 END $$;
 

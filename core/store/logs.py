@@ -203,7 +203,8 @@ class SeriesLogs:
             self._abandon(segment, reason="was deleted")
             return
         if segment.suspect:
-            segment.undo()  # what was never noted is not to be found
+            segment.undo()
+            segment.tidy()  # what was never noted is not to be found
             log, inspection = self._open[segment], inspect(segment.path, segment.series)
             self.note_repair(inspection.repaired)
             if inspection.facts is None:

@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import ConsoleError
 from core.model.records import Records
 from core.store.dedupe import Mask, SeenIds, SeenRecords
 from core.store.faults import storage_error
@@ -83,14 +84,9 @@ class Segment:
 
         Raises what `storage_error` makes of the operating system's refusal.
         """
-        view = records.view(np.uint8).data
-        end = self.facts.stored_bytes
+        self.tidy()
         try:
-            self._tidy()
-            while view:
-                written = os.pwrite(self._fd, view, end)
-                end += written
-                view = view[written:]
+            write_at(self._fd, records, self.facts.stored_bytes)
         except OSError as error:
             self.undo()
             raise storage_error("storing", self.path, error) from error
@@ -98,12 +94,16 @@ class Segment:
     def undo(self) -> None:
         """Cut off what was written and not noted; if that fails, the next write tries again first."""
         self._untidy = True
-        with contextlib.suppress(OSError):
-            self._tidy()
+        with contextlib.suppress(ConsoleError):
+            self.tidy()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Cut off what `undo` could not. Raises as `write` does."""
         if self._untidy:
-            cut_back(self._fd, self.facts.stored_bytes)
+            try:
+                cut_back(self._fd, self.facts.stored_bytes)
+            except OSError as error:
+                raise storage_error("taking a batch back", self.path, error) from error
             self._untidy = False
 
     def note(self, records: Records, ids: Ids | None, marks: Mask | None) -> None:
@@ -143,32 +143,22 @@ class Segment:
     def sync(self) -> None:
         """Make what was written durable.
 
-        Raises what `storage_error` makes of the operating system's refusal; the segment is then `suspect`, and must
-        be inspected and restated before it is synced again.
+        Raises what `storage_error` makes of the operating system's refusal; the segment may then be `suspect`, and
+        must be inspected and restated before it is synced again.
         """
         if not self.dirty:
             return
+        self.tidy()
         try:
-            self._tidy()
             if self.suspect:
-                self._write_again()
+                write_again(self._fd, 0, self._header_bytes())
+                write_again(self._fd, self._durable_bytes, self.facts.stored_bytes)
             os.fdatasync(self._fd)
         except OSError as error:
             self.suspect = True
             raise storage_error("syncing", self.path, error) from error
         self.dirty = self.suspect = False
         self._durable_bytes = self.facts.stored_bytes
-
-    def _write_again(self) -> None:
-        # After a failed fdatasync the kernel takes the pages it could not write for clean, and the next fdatasync
-        # would succeed without them.
-        for begin, end in ((0, self._header_bytes()), (self._durable_bytes, self.facts.stored_bytes)):
-            at = begin
-            while at < end:
-                content = os.pread(self._fd, min(end - at, _COPY_BYTES), at)
-                if not content:
-                    raise OSError(errno.EIO, "the file is shorter than what was written")
-                at += os.pwrite(self._fd, content, at)
 
     @property
     def removed(self) -> bool:
@@ -203,6 +193,27 @@ class Segment:
         if self._sealed is None:
             return own
         return np.concatenate((pick(self._sealed.load(), self._sealed.facts.first_id), own))
+
+
+def write_at(fd: int, records: Records, at: int) -> None:
+    """Write all the bytes of `records` (contiguous) to an open file from `at` on. Raises `OSError`, some of it
+    written."""
+    view = records.view(np.uint8).data
+    while view:
+        written = os.pwrite(fd, view, at)
+        at += written
+        view = view[written:]
+
+
+def write_again(fd: int, begin: int, end: int) -> None:
+    """Write the bytes of an open file from `begin` to `end` once more, after an fdatasync of it failed. Raises
+    `OSError`."""
+    # The kernel takes the pages it could not write for clean, and the next fdatasync would succeed without them.
+    while begin < end:
+        content = os.pread(fd, min(end - begin, _COPY_BYTES), begin)
+        if not content:
+            raise OSError(errno.EIO, "the file is shorter than what was written")
+        begin += os.pwrite(fd, content, begin)
 
 
 def create_segment(path: Path, series: SeriesKey, *, first_id: int, generation: int = 0) -> SegmentFacts:

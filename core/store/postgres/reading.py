@@ -29,8 +29,8 @@ from core.store.repository import Ids, Numbered, SeriesKey, SeriesStats
 TIMEOUT_S: Final = 30.0
 _REMEMBERED: Final = 4096
 _POSITION: Final = """
-SELECT position FROM positions JOIN series USING (series_id)
-WHERE venue = $1::text AND symbol = $2::text AND schema = $3::text AND writer = $4::text"""
+SELECT p.position FROM positions p JOIN series USING (series_id)
+WHERE venue = $1::text AND symbol = $2::text AND schema = $3::text AND p.writer = $4::text"""
 
 
 class PostgresReader:
@@ -116,8 +116,8 @@ class PostgresReader:
             return all_stats(exchange)
 
     def position(self, series: SeriesKey, writer: str) -> int:
-        """How far `writer` has come in the store's `append_at`, 0 when nothing is known; an append under way may still
-        change it. Raises as `series`."""
+        """How far `writer` has come in the store's `append_at`, 0 when nothing is known: by now, as an append may be
+        under way. Raises as `series`."""
         with self._conversation(f"reading a position of {series}") as exchange:
             rows = exchange.run(_POSITION, [*series_names(series), writer.encode()])
             return number(rows[0][0]) if rows else 0

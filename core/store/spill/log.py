@@ -9,7 +9,6 @@ its first record is at position `BASE` of what `WRITER`, one run of the program,
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 from pathlib import Path
@@ -17,20 +16,20 @@ from typing import Final
 
 import numpy as np
 
-from core.errors import ConsoleError, PermanentError
+from core.errors import PermanentError
 from core.model.records import Records
 from core.store.faults import storage_error
 from core.store.paths import make_folder, sync_folder
+from core.store.repair import put_aside
 from core.store.repository import SeriesKey
 from core.store.segment import PREFIX_BYTES, encode_header, header_bytes, read_first_id
-from core.store.writer import replace_file
+from core.store.writer import replace_file, write_again, write_at
 
 ROLL_ROWS: Final = 1_000_000
 """A file of so many records is followed by another, so that what was replayed frees its space."""
 
 _NAME = re.compile(r"(\d{8})-([0-9a-f]{16})-(\d{18})\.dbn")
 _NEAR = 2**30
-_COPY_BYTES = 1 << 20
 _TAIL_ROWS = 4096
 
 
@@ -114,14 +113,9 @@ class SpillFile:
 
     def write(self, records: Records) -> None:
         """Add records (contiguous) at the end, all of them or none. Raises what `storage_error` makes of it."""
-        view = records.view(np.uint8).data
-        at = self._end
         try:
             self._tidy()
-            while view:
-                written = os.pwrite(self._fd, view, at)
-                at += written
-                view = view[written:]
+            write_at(self._fd, records, self._end)
         except OSError as error:
             self._untidy = True
             raise storage_error("spilling", self.path, error) from error
@@ -149,22 +143,13 @@ class SpillFile:
         rows = self.rows
         try:
             if self._suspect:
-                self._write_again()
+                write_again(self._fd, self._header_bytes + self._durable_rows * self._row_bytes, self._end)
             os.fdatasync(self._fd)
         except OSError as error:
-            # The kernel takes pages that it could not write for clean: they must be written again.
             self._suspect = True
             raise storage_error("syncing the spill", self.path, error) from error
         self._suspect = False
         self._durable_rows = rows
-
-    def _write_again(self) -> None:
-        at, end = self._header_bytes + self._durable_rows * self._row_bytes, self._end
-        while at < end:
-            content = os.pread(self._fd, min(end - at, _COPY_BYTES), at)
-            if not content:
-                raise OSError(errno.EIO, "the file is shorter than what was written")
-            at += os.pwrite(self._fd, content, at)
 
     def remove(self) -> None:
         """Delete the file durably; it is then closed. Raises what `storage_error` makes of the refusal."""
@@ -222,19 +207,11 @@ def open_files(folder: Path, series: SeriesKey, repairs: list[str]) -> list[Spil
             try:
                 files.append(SpillFile(folder / name, series))
             except PermanentError as error:
-                repairs.append(f"{error}: {_put_aside(folder / name)}")
-    except ConsoleError:
+                repairs.append(f"{error}: {put_aside(folder / name)}")
+    except BaseException as error:
         for file in files:
             file.close()
+        if isinstance(error, OSError):
+            raise storage_error("opening the spill", folder, error) from error
         raise
     return files
-
-
-def _put_aside(path: Path) -> str:
-    aside = path.with_name(f"{path.name}.damaged")
-    try:
-        path.rename(aside)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise storage_error("opening the spill", path, error) from error
-    return f"it is kept as {aside.name}"

@@ -10,7 +10,7 @@ import pytest
 
 from console.store_operations import store_operations
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.model.records import Records
+from core.model.records import Records, Schema
 from core.store.cache.memory import InMemoryTickCache
 from core.store.repository import SeriesKey
 from tests.conformance.ticks import TRADES, ticks
@@ -29,9 +29,17 @@ class Cache(InMemoryTickCache):
         return super().recent(series, rows)
 
 
-async def recent(cache: Cache | None, **request: Any) -> Any:
-    """The answer of an engine with this cache."""
-    engine: Any = SimpleNamespace(cache=cache, storage=None, plan=SimpleNamespace(instance="test"))
+def host(venue: str, *symbols: str) -> Any:
+    """A feed that streams these."""
+    return SimpleNamespace(
+        serves=lambda name: name in {"", venue, venue.removeprefix("SIM.")},
+        instruments=lambda: {symbol: SimpleNamespace(venue=venue) for symbol in symbols},
+    )
+
+
+async def recent(cache: Cache | None, *, hosts: tuple[Any, ...] = (), **request: Any) -> Any:
+    """The answer of an engine with this cache and these feeds."""
+    engine: Any = SimpleNamespace(cache=cache, storage=None, hosts=hosts, plan=SimpleNamespace(instance="test"))
     return await store_operations(engine)["recent"](request)
 
 
@@ -44,6 +52,18 @@ async def test_the_cache_is_asked_in_a_thread() -> None:
     assert (answer["venue"], answer["symbol"], len(answer["trades"])) == (TRADES.venue, TRADES.symbol, 2)
     assert cache.threads
     assert threading.get_ident() not in cache.threads
+
+
+@pytest.mark.trio
+async def test_the_venue_may_be_left_out() -> None:
+    """When one feed alone streams the symbol it is meant, also by its provider's name; of several one is named."""
+    cache = Cache()
+    cache.push(SeriesKey("SIM.KRAKEN", "BTCUSD", Schema.TRADES), ticks([1]))
+    hosts = (host("SIM.KRAKEN", "BTCUSD"), host("BINANCE", "ETHUSDT"))
+    for venue in ("", "kraken", "SIM.KRAKEN"):
+        assert (await recent(cache, hosts=hosts, symbol="BTCUSD", venue=venue))["venue"] == "SIM.KRAKEN"
+    with pytest.raises(UsageError, match=r"BINANCE, SIM\.KRAKEN"):
+        await recent(cache, hosts=(*hosts, host("BINANCE", "BTCUSD")), symbol="BTCUSD")
 
 
 @pytest.mark.trio

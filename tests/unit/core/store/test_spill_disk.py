@@ -143,8 +143,8 @@ def test_a_torn_file_is_mended(place: Place) -> None:
     place.open()
     assert path.stat().st_size == size
     assert len(place.store.repairs) == 1
-    assert damaged.with_name(damaged.name + ".damaged").read_bytes() == b"nonsense"
-    damaged.with_name(damaged.name + ".damaged").unlink()
+    assert damaged.with_name(damaged.name + ".damaged-1").read_bytes() == b"nonsense"
+    damaged.with_name(damaged.name + ".damaged-1").unlink()
     place.remote.fault = None
     place.arrives()
 
