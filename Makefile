@@ -23,9 +23,9 @@ test: $(STAMP)
 	$(BIN)/lint-imports --config importlinter.ini --no-cache
 	$(BIN)/python -m pytest -q
 
-# The peers that rings are measured beside; without them their rows are left out.
+# The peers that rings and the store are measured beside; without them their rows are left out.
 bench: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'iceoryx2>=0.10' 'pyzmq>=27' || true
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'iceoryx2>=0.10' 'pyzmq>=27' 'polars>=1.30' || true
 	$(BIN)/python -m perf $(ONLY)
 
 format: $(STAMP)
