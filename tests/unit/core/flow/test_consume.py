@@ -292,8 +292,9 @@ async def test_laps_are_counted_and_recorded(tmp_path: Path, rings: Callable[[Se
         store.failure = None
         await until(lambda: running.state.rows + running.state.lost == 20 + CAPACITY + 30)
         await until(lambda: running.state.problem == "")
+        ring.push(range(51 + CAPACITY, 61 + CAPACITY))
     assert running.state.lost == 30
-    assert store.kept == [*range(1, 21), *range(51, 51 + CAPACITY)]
+    assert store.kept == [*range(1, 21), *range(51, 61 + CAPACITY)]
     assert catalogue.gaps() == [
         Gap(series=TRADES, start_ns=T0 + 20 * 1000, end_ns=T0 + 51 * 1000, rows=30, cause=NOT_STORED),
     ]

@@ -16,6 +16,7 @@ from core.store.repository import AppendResult, Numbered, SeriesKey, SeriesStats
 from core.store.spill import SpillingTickStore
 from core.store.spill.backlog import Limits
 from core.store.spill.carrier import Retry
+from core.store.spill.lane import Memory
 from tests.conformance.ticks import QUOTES, prices, ticks
 
 DEADLINE_S = 20.0
@@ -218,6 +219,7 @@ class Place:
         self.store.sync()
         assert prices(self.remote.store.read(series, 0, EVER)) == list(range(1, self._next + 1))
         assert self.files() == []
+        assert self.store._backlog._memory == Memory()
         self.settle()
         assert not counted or self.counted[series] == AppendResult(rows=self._next)
 

@@ -16,10 +16,8 @@ import attrs
 import pytest
 
 from core.errors import ConfigurationError, PermanentError, RefusedError, ResourceExhaustedError, TransientError
-from core.model.records import Records, Schema
-from core.store import lock
+from core.model.records import Schema
 from core.store.catalogue import Catalogue
-from core.store.days import map_plain
 from core.store.embedded import EmbeddedTickStore
 from core.store.faults import database_error, storage_error
 from core.store.history import EmbeddedHistory
@@ -67,59 +65,6 @@ def test_a_write_cut_short_leaves_nothing_half(store: EmbeddedTickStore, tmp_pat
     assert path.read_bytes() == before
     assert store.append(TRADES, ticks([2, 3, 4, 5]), 5) == AppendResult(rows=3, duplicates=1)
     assert prices(store.read(TRADES, 0, EVER)) == [1, 2, 3, 4, 5]
-
-
-def test_a_reader_outlives_a_batch_taken_back(
-    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a reader has mapped of a batch that fails stays readable; it is cut off when the reader has let go."""
-    monkeypatch.setattr(lock, "CUT_TIMEOUT_S", 0.0)
-    store.append(TRADES, ticks([1]), 1)
-    path = next((tmp_path / "ticks").rglob("*.dbn"))
-    seen: list[Records] = []
-    write = os.pwrite
-
-    def torn(fd: int, content: memoryview, at: int) -> int:
-        if seen:
-            raise OSError(errno.ENOSPC, "no space left on device")
-        written = write(fd, content[: len(content) // 2], at)
-        seen.append(map_plain(path, TRADES)[1])
-        return written
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", torn)
-        with pytest.raises(ResourceExhaustedError):
-            store.append(TRADES, ticks(range(2, 2002)), 2001)
-    assert seen[0]["price"].tolist() == list(range(1, 1002))
-    with pytest.raises(TransientError, match="storing"):
-        store.append(TRADES, ticks([2]), 2)
-    assert seen.pop()["price"].tolist() == list(range(1, 1002))
-    assert store.append(TRADES, ticks([2]), 2).rows == 1
-    assert prices(store.read(TRADES, 0, EVER)) == [1, 2]
-
-
-def test_order_is_not_remembered_of_what_was_taken_back(
-    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A reader that saw a batch in order before it failed does not take what came in its place to be in order too."""
-    history = EmbeddedHistory(tmp_path / "ticks")
-    store.append(TRADES, ticks([1], stamps=[T0]), 1)
-    write, seen = os.pwrite, list[int]()
-
-    def torn(fd: int, content: memoryview, at: int) -> int:
-        if seen:
-            raise OSError(errno.ENOSPC, "no space left on device")
-        written = write(fd, content[: 3 * 48], at)
-        seen.extend(prices(history.read(TRADES, 0, EVER)))
-        return written
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", torn)
-        with pytest.raises(ResourceExhaustedError):
-            store.append(TRADES, ticks([2, 3, 4, 5]), 5)
-    assert seen == [1, 2, 3, 4]
-    store.append(TRADES, ticks([8, 7, 6], stamps=[T0 + 8, T0 + 7, T0 + 6]), 8)
-    assert prices(history.read(TRADES, T0 + 6, T0 + 9)) == [6, 7, 8]
 
 
 def test_a_sync_that_fails_keeps_no_other_back(
@@ -177,6 +122,33 @@ def test_a_tail_that_could_not_be_cut_is_cut_later(
     assert store.append(TRADES, ticks([4]), 4).rows == 1
     assert path.stat().st_size == 352 + 2 * 48
     assert prices(store.read(TRADES, 0, EVER)) == [1, 4]
+
+
+def test_a_tail_that_cannot_be_cut_is_never_taken_in(
+    store: EmbeddedTickStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a failed batch cannot be taken back nothing is synced, so that its repetition stores it once."""
+    store.append(QUOTES, ticks([1], series=QUOTES), 0)
+    batch = ticks([2, 3], series=QUOTES)
+
+    def failing(*_arguments: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        with pytest.raises(TransientError, match="syncing"):
+            store.sync()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", failing)
+        path = next((tmp_path / "ticks").rglob("*.dbn"))
+        with largest_file(path.stat().st_size + 80), pytest.raises(ResourceExhaustedError):
+            store.append(QUOTES, batch, 0)
+        with pytest.raises(TransientError, match="taking a batch back"):
+            store.sync()
+    store.sync()
+    assert store.append(QUOTES, batch, 0).rows == 2
+    assert prices(store.read(QUOTES, 0, EVER)) == [1, 2, 3]
+    assert store.stats()[0].rows == 3
 
 
 def test_a_failed_sync_is_done_again(

@@ -183,10 +183,15 @@ def test_nobody_asks_for_a_retired_writer(place: Place) -> None:
     place.remote.script = lambda _when, _series: None
     place.open()
     until(lambda: place.files() == [] and place.store.state.mode == "direct")
+    place.remote.fault = GONE
     place.offer()
+    place.store.sync()
+    own = place.files()[0].name.split("-")[1]
+    place.remote.fault = None
+    until(lambda: place.files() == [] and place.store.state.mode == "direct")
+    assert set(place.remote.retired) == earlier
     place.store.close()
-    assert set(place.remote.retired[:-1]) == earlier
-    assert place.remote.retired[-1] not in earlier
+    assert place.remote.retired[-1] == own
 
 
 def _refuse(series: SeriesKey, refused: SeriesKey) -> None:

@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import RefusedError, ResourceExhaustedError, TransientError
 from core.store.spill import SpillingTickStore
-from core.store.spill.log import SpillFile
-from tests.conformance.ticks import QUOTES, TRADES, ticks
+from core.store.spill.log import SpillFile, create_file
+from tests.conformance.ticks import QUOTES, TRADES, prices, ticks
 from tests.unit.core.store.scripted import EVER, GONE, Place, until
 
 
@@ -74,6 +75,32 @@ def test_what_a_full_disk_leaves_in_memory_is_sent(place: Place, monkeypatch: py
         place.remote.fault = None
         until(lambda: place.store.state.queued_rows == 0)
     place.arrives()
+
+
+def test_what_stays_in_memory_behind_a_file_is_sent(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fails between two files of a series, the rest stays in memory and follows in its turn."""
+    create, made = create_file, list[Path]()
+
+    def second_fails(folder: Path, *arguments: Any, **options: Any) -> SpillFile:
+        if made:
+            raise ResourceExhaustedError("spilling", "no space left on device")
+        made.append(folder)
+        return create(folder, *arguments, **options)
+
+    place.remote.open.clear()
+    place.store.append(TRADES, ticks([1, 2]), 2)
+    assert place.remote.hanging.wait(10)
+    far = [2**33 + 1, 2**33 + 2]
+    place.store.append(TRADES, ticks(far), far[-1])
+    with monkeypatch.context() as patched:
+        patched.setattr("core.store.spill.lane.create_file", second_fails)
+        place.remote.fault = GONE
+        place.remote.open.set()
+        until(lambda: place.store.state.mode == "spilling" and place.store.state.spilled_rows == 2)
+        assert place.store.state.queued_rows == 2
+        place.remote.fault = None
+        until(lambda: prices(place.remote.store.read(TRADES, 0, EVER)) == [1, 2, *far])
+    assert place.files() == []
 
 
 def test_closing_waits_for_a_slow_database_when_the_disk_is_full(
