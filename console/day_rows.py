@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.clock import DAY_NS, utc_day
+from core.clock import DAY_NS, iso_ns, utc_day
 
 if TYPE_CHECKING:
     from core.store.postgres.packing import PackResult
@@ -62,4 +62,10 @@ def finding_row(finding: Finding) -> Row:
         "code": finding.code,
         "message": finding.message,
         "count": finding.count,
+        "start": _instant(finding.start_ns),
+        "end": _instant(finding.end_ns),
     }
+
+
+def _instant(instant_ns: int | None) -> str | None:
+    return None if instant_ns is None else iso_ns(instant_ns)

@@ -21,6 +21,7 @@ from core.flow.storefeed import SchemaCounts, StoreFeed
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.records import Schema
 from core.store.catalogue import Catalogue
+from core.store.continuity import Continuity, Reached
 from core.store.repository import NOT_STORED, Gap, SeriesKey
 
 DESCRIBE_S = 0.2
@@ -55,12 +56,14 @@ class Storage:
         # A disk that hangs must not take the threads in which the rest of the engine finds the addresses of hosts.
         self._asking = trio.CapacityLimiter(2)
         self._undescribed: list[Instrument] = []
+        self._continuity: dict[SeriesKey, Continuity] = {}
+        self._gaps: list[Gap] = []
         self._feeds: dict[StoredRing, StoreFeed] = {}
 
     async def consume(self, rings: Callable[[], Iterable[StoredRing]]) -> None:
         """Store what `rings` lists, asked again and again, until told to drain and everything is stored."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_describing)
+            nursery.start_soon(self._keep_books)
             nursery.start_soon(self.upkeep.run)
             await consume_to_store(
                 lambda: self._list(rings()),
@@ -73,6 +76,8 @@ class Storage:
             )
             nursery.cancel_scope.cancel()
         await self._describe()
+        await self._record_gaps(ending=True)
+        await self._remember()
 
     def _record_lost(self, series: SeriesKey, *, start_ns: int, end_ns: int, rows: int) -> None:
         gap = Gap(series=series, start_ns=start_ns, end_ns=end_ns, rows=rows, cause=NOT_STORED)
@@ -83,10 +88,33 @@ class Storage:
         if self._opened.spill is not None:
             self._opened.spill.run_errand()
 
-    async def _keep_describing(self) -> None:
+    async def _keep_books(self) -> None:
         while True:
             await trio.sleep(DESCRIBE_S)
             await self._describe()
+            await self._record_gaps()
+
+    async def _record_gaps(self, *, ending: bool = False) -> None:
+        for continuity in self._continuity.values():
+            self._gaps += continuity.take(ending=ending)
+        told = bool(self._gaps)
+        while self._gaps:
+            try:
+                await trio.to_thread.run_sync(self._opened.notes.record_gap, self._gaps[0], abandon_on_cancel=True)
+            except ConsoleError as error:
+                logger.warning("a gap is not recorded: %s", error)
+                if error.retryable:
+                    return
+            del self._gaps[0]
+        if told:
+            self._tell_database()
+
+    async def _remember(self) -> None:
+        reached = {series: continuity.reached for series, continuity in self._continuity.items()}
+        try:
+            await trio.to_thread.run_sync(self._opened.remember, reached, abandon_on_cancel=True)
+        except ConsoleError as error:
+            logger.warning("how far the trades go is not written down: %s", error)
 
     async def _describe(self) -> None:
         # The catalogue may be locked by another process: waited for in a thread, and tried again.
@@ -113,7 +141,7 @@ class Storage:
 
     def _open(self, ring: StoredRing) -> StoreFeed | None:
         try:
-            feed = StoreFeed.of_ring(ring.path, ring.series)
+            feed = StoreFeed.of_ring(ring.path, ring.series, self._follow(ring.series), first=ring.first)
         except ConsoleError as error:
             # The process that made it has just gone; when it is back the ring is listed again.
             logger.info("not storing yet: %s", error)
@@ -124,6 +152,17 @@ class Storage:
             feed.reader.cursor = max(feed.reader.cursor, ring.first)
         self._undescribed.append(ring.instrument)
         return feed
+
+    def _follow(self, series: SeriesKey) -> Continuity | None:
+        # Of trades alone it is known what is missing; a venue sends anew of quotes and books what matters.
+        if series.schema is not Schema.TRADES:
+            return None
+        known = self._continuity.get(series)
+        if known is None:
+            reached = self._opened.reached.get(series, Reached())
+            known = self._continuity[series] = Continuity(series, reached)
+        known.resume()
+        return known
 
     def drain(self) -> None:
         """Let `consume` return once everything in the rings is stored."""
@@ -139,11 +178,14 @@ class Storage:
         )
 
     def totals(self) -> dict[str, Any]:
-        """What was stored since the start: trades on top, quotes and books below."""
-        counts = self.state.by_schema
+        """What was stored since the start: trades on top, quotes and books below. `waiting` records of any kind are
+        on this machine for the database; `replayed` is what it stored of those that an earlier engine had left."""
+        counts, spill = self.state.by_schema, self._opened.spill
         return _counts(counts[Schema.TRADES]) | {
             "quotes": _counts(counts[Schema.QUOTES]),
             "book_updates": _counts(counts[Schema.BOOK]),
+            "waiting": 0 if spill is None else spill.state.unsettled_rows,
+            "replayed": 0 if spill is None else sum(result.rows for result in spill.inherited().values()),
             "problem": self.state.problem,
         }
 

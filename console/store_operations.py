@@ -9,11 +9,12 @@ import trio
 
 from console.control_server import Operation
 from console.storage import Storage
-from core.clock import DAY_NS, parse_rfc3339_ns, wall_ns
+from core.clock import DAY_NS, iso_ns, parse_rfc3339_ns, wall_ns
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, format_fixed, quantities_e8
+from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, quantities_e8
 from core.model.records import Schema
 from core.model.symbology import parse_symbol
+from core.store.columns import exact
 from core.store.repository import SeriesKey
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def _series(engine: Engine, request: dict[str, Any]) -> SeriesKey:
     venue, symbol = venue.upper(), parse_symbol(symbol)
     streamed = [host.instruments().get(symbol) for host in engine.hosts if host.serves(venue)]
     venues = {found.venue for found in streamed if found is not None} or {venue} - {""}
+    if not venues:
+        raise NotFoundError("no such symbol", f"{symbol} is not streamed", hint="status lists what is")
     if len(venues) != 1:
-        raise UsageError("which venue", symbol, hint=f"there are {', '.join(sorted(venues)) or 'none'}")
+        raise UsageError("which venue", symbol, hint=f"there are {', '.join(sorted(venues))}")
     return SeriesKey(venues.pop(), symbol, Schema.TRADES)
 
 
@@ -89,10 +92,11 @@ def _trades(records: Any) -> list[dict[str, Any]]:
     quantities = quantities_e8(records).tolist()
     return [
         {
+            "time": iso_ns(int(record["ts_event"])),
             "ts_event": int(record["ts_event"]),
             "ts_recv": int(record["ts_recv"]),
-            "price": format_fixed(int(record["price"]), PRICE_DECIMALS, PRICE_DECIMALS),
-            "quantity": format_fixed(quantity, QUANTITY_DECIMALS, QUANTITY_DECIMALS),
+            "price": exact(int(record["price"]), PRICE_DECIMALS),
+            "quantity": exact(quantity, QUANTITY_DECIMALS),
             "side": {b"B": "buy", b"A": "sell"}.get(bytes(record["side"]), ""),
         }
         for record, quantity in zip(records, quantities, strict=True)

@@ -14,7 +14,9 @@ import attrs
 
 from console.store_acts import database_acts, embedded_acts
 from core.errors import ConsoleError, RefusedError
-from core.store.catalogue import Catalogue
+from core.model.records import Schema
+from core.store.catalogue import Catalogue, Cursor
+from core.store.continuity import Reached
 from core.store.deadline import CLOSE_TIMEOUT_S, within
 from core.store.embedded import EmbeddedTickStore
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from console.upkeep import Act
     from core.store.cache.tiered import TieredCache
     from core.store.postgres.books import PostgresBooks
-    from core.store.repository import Bookkeeping, Gap, TickStore
+    from core.store.repository import Bookkeeping, Gap, SeriesKey, TickStore
     from core.store.spill import SpillingTickStore
 
 TICKS: Final = "ticks"
@@ -53,7 +55,8 @@ def catalogue_path(state_directory: Path) -> Path:
 class OpenStore:
     """A store that is open: what it is called and where it is, fit to be shown; `spill` is the same store when it is
     one that may have to wait for a database. What an engine writes down goes to `notes`, a file on this machine;
-    `books` are the store's own, with what it rejected. `repairs` says in words what was damaged."""
+    `books` are the store's own, with what it rejected. `repairs` says in words what was damaged. `reached` is how far
+    each series of trades goes; a store that may not answer the next time has it written down by `remember`."""
 
     kind: str
     place: str
@@ -62,6 +65,8 @@ class OpenStore:
     books: Bookkeeping
     repairs: list[str]
     acts: Mapping[str, Act]
+    reached: Mapping[SeriesKey, Reached]
+    remember: Callable[[Mapping[SeriesKey, Reached]], None]
     spill: SpillingTickStore | None = None
 
 
@@ -94,6 +99,12 @@ def _embedded(plan: EnginePlan, catalogue: Catalogue) -> OpenStore:
         books=catalogue,
         repairs=store.repairs,
         acts=embedded_acts(store, catalogue),
+        reached={
+            stats.series: Reached(newest_id=stats.newest_id, newest_ns=stats.last_ns)
+            for stats in store.stats()
+            if stats.series.schema is Schema.TRADES
+        },
+        remember=lambda _reached: None,
     )
 
 
@@ -102,7 +113,7 @@ def _database(plan: EnginePlan, stack: ExitStack) -> OpenStore:
     from core.store.postgres.connection import printable_url
 
     url, spill = plan.store.database_url, spill_directory(plan.data_directory)
-    _check_database(url)
+    in_database = _checked_database(url)
     # Not in the catalogue: a gap in the files of this machine is none in the database, nor the other way round.
     notes = Catalogue(catalogue_path(spill))
     stack.callback(_close, notes.close)
@@ -118,6 +129,8 @@ def _database(plan: EnginePlan, stack: ExitStack) -> OpenStore:
         books=books,
         repairs=store.repairs,
         acts=database_acts(url),
+        reached=_furthest(_remembered(notes), in_database),
+        remember=lambda reached: _remember(notes, reached),
         spill=store,
     )
 
@@ -141,18 +154,43 @@ def _spilling(plan: EnginePlan, spill: Path, notes: Catalogue, books: PostgresBo
     return _first_free(spill, lambda directory: SpillingTickStore(remote, directory, errand=catch_up_books))
 
 
-def _check_database(url: str) -> None:
+def _checked_database(url: str) -> dict[SeriesKey, Reached]:
     # A database that is there and not fit for it must be heard of at the start; one that is away may come back.
     from core.store.postgres.connection import connect
     from core.store.postgres.migrate import check
+    from core.store.postgres.reached import reached_trades
 
     try:
         with connect(url) as connection:
             check(connection)
+            return reached_trades(connection)
     except ConsoleError as error:
         if not error.retryable:
             raise
         logger.warning("the database does not answer; what it should hold waits on this machine: %s", error)
+        return {}
+
+
+def _remembered(notes: Catalogue) -> dict[SeriesKey, Reached]:
+    return {
+        cursor.series: Reached(newest_id=cursor.newest_id, newest_ns=cursor.newest_ns) for cursor in notes.cursors()
+    }
+
+
+def _remember(notes: Catalogue, reached: Mapping[SeriesKey, Reached]) -> None:
+    cursors = [
+        Cursor(series=series, newest_id=one.newest_id, newest_ns=one.newest_ns) for series, one in reached.items()
+    ]
+    notes.save(segments=(), cursors=cursors)
+
+
+def _furthest(one: dict[SeriesKey, Reached], other: dict[SeriesKey, Reached]) -> dict[SeriesKey, Reached]:
+    # The database has what other machines have stored, and not yet what waits on this one.
+    shared = {
+        series: max(one[series], other[series], key=lambda reached: (reached.newest_id, reached.newest_ns))
+        for series in one.keys() & other.keys()
+    }
+    return one | other | shared
 
 
 def _first_free(parent: Path, make: Callable[[Path], SpillingTickStore]) -> SpillingTickStore:

@@ -110,6 +110,10 @@ class Upkeep:
             job.message, job.state = str(error), "failed"
             logger.error("%s failed: %s", job.name, error)
             return
+        except Exception as error:  # storing goes on whatever becomes of work that can be done again
+            job.message, job.state = f"a fault in the program: {error!r:.200}", "failed"
+            logger.exception("%s failed", job.name)
+            return
         job.results, job.result_rows = results[:MAX_RESULTS], len(results)
         job.message = f"{job.name}: {len(results)} {'finding' if job.name == 'verify' else 'day'}"
         job.message += "" if len(results) == 1 else "s"

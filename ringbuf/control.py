@@ -78,7 +78,8 @@ class ControlClient:
             answer = self._exchange(encode(message))
         except (OSError, ValueError) as error:
             self.close()
-            raise ControlError(f"the engine at {self.path.name} does not answer: {error}") from error
+            cause = (isinstance(error, OSError) and error.strerror) or error
+            raise ControlError(f"the engine at {self.path.name} does not answer: {cause}") from error
         if answer.get("id") != self._last_id:
             self.close()
             raise ControlError(f"the engine at {self.path.name} answered something else")

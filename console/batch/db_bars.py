@@ -6,14 +6,20 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from console.batch import output
-from console.batch.db_options import add_range_options, add_series_options, wanted_range
+from console.batch.db_options import (
+    add_count_options,
+    add_range_options,
+    add_series_options,
+    check_counts,
+    wanted_range,
+)
 from console.batch.db_target import add_store_option, find_target, open_reader
-from core.errors import UsageError
 
 if TYPE_CHECKING:
     from core.model.records import Records
 
 PRICES = ("open", "high", "low", "close")
+COLUMNS = ("time", "ts_event_ns", *PRICES, "volume", "trades")
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +27,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     add_series_options(parser, schema=False)
     add_range_options(parser)
     parser.add_argument("--timeframe", default="1m", help="1m 5m 15m 30m 1h 4h 1d or 1w (default: 1m)")
-    parser.add_argument("--last", type=int, metavar="N", help="of the bars the last N alone")
+    add_count_options(parser)
     output.add_format_options(parser)
     add_store_option(parser)
 
@@ -32,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.store.ticks import TickRepository
 
     timeframe = Timeframe.parse(arguments.timeframe)
-    if arguments.last is not None and arguments.last < 1:
-        raise UsageError("bad number", str(arguments.last), hint="1 or more")
+    check_counts(arguments)
     arguments.schema = "trades"
     with open_reader(find_target(arguments)) as reading:
         wanted = wanted_range(reading.ticks, arguments)
@@ -41,13 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
         bars = repository.bars(wanted.series, timeframe, wanted.start_ns, wanted.end_ns)
     if arguments.last is not None:
         bars = bars[-arguments.last :]
+    if arguments.limit is not None:
+        bars = bars[: arguments.limit]
+    if not len(bars):
+        output.talk("nothing in that time")
     envelope = {
         "schema_version": 1,
         "venue": wanted.series.venue,
         "symbol": wanted.series.symbol,
         "timeframe": timeframe.value,
     }
-    output.write_rows(bar_rows(bars), form=arguments.format, envelope=envelope)
+    output.write_rows(bar_rows(bars), form=arguments.format, envelope=envelope, columns=COLUMNS)
     return 0
 
 

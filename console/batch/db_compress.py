@@ -11,6 +11,8 @@ from console.batch.db_target import EMBEDDED, Target, add_store_option, find_tar
 from console.batch.progress import ProgressLine
 from core.errors import RefusedError, UsageError
 
+COLUMNS = ("venue", "symbol", "schema", "day", "rows", "bytes_before", "bytes_after", "seconds", "done")
+
 Row = dict[str, Any]
 
 
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             output.talk(f"done by {by}, which writes the store")
         if not rows:
             output.talk("nothing to compress")
-    output.write_rows(rows, form=arguments.format, envelope=envelope)
+    output.write_rows(rows, form=arguments.format, envelope=envelope, columns=COLUMNS)
     return 0
 
 

@@ -13,7 +13,7 @@ from console.batch import output
 from console.batch.db_options import add_range_options, add_series_options, wanted_range
 from console.batch.db_target import Reading, add_store_option, find_target, open_reader
 from console.batch.progress import ProgressLine
-from core.errors import UsageError
+from core.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from core.store.exporting import Exported
@@ -45,21 +45,43 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the file and say what it holds."""
     to_stdout = arguments.output == STDOUT
-    if arguments.kind is None:
-        suffix = Path(arguments.output.removesuffix(ZSTANDARD)).suffix.removeprefix(".")
-        arguments.kind = suffix if suffix in KINDS else KINDS[0]
-    if to_stdout and arguments.kind == "parquet":
-        raise UsageError("parquet needs a file", STDOUT, hint="name one with --output")
-    if arguments.kind == "parquet" and arguments.output.endswith(ZSTANDARD):
-        raise UsageError("parquet is compressed as it is", arguments.output, hint="name a file without .zst")
-    if to_stdout and arguments.kind == "dbn" and sys.stdout.isatty():
-        raise UsageError("dbn is not for a terminal", STDOUT, hint="name a file with --output")
+    arguments.kind = _kind(arguments.output, arguments.kind)
+    _check(arguments, to_stdout=to_stdout)
     with open_reader(find_target(arguments)) as reading:
         wanted = wanted_range(reading.ticks, arguments)
         with _output(arguments) as file, ProgressLine("exporting") as progress:
             exported = _write(reading, wanted, file, arguments, progress)
     _report(arguments, wanted, exported, to_stdout=to_stdout)
     return 0
+
+
+def _kind(name: str, wanted: str | None) -> str:
+    # What a name ends with must not promise something else than what is in the file.
+    suffix = Path(name.removesuffix(ZSTANDARD)).suffix.removeprefix(".").lower()
+    if wanted is None:
+        if suffix and suffix not in KINDS:
+            raise UsageError("unknown kind of file", name, hint=f"say which with --format: {', '.join(KINDS)}")
+        return suffix or KINDS[0]
+    if suffix in KINDS and suffix != wanted:
+        raise UsageError("two kinds of file", f"--format {wanted} into {name}", hint=f"end it with .{wanted}")
+    return wanted
+
+
+def _check(arguments: argparse.Namespace, *, to_stdout: bool) -> None:
+    kind, name = arguments.kind, arguments.output
+    if arguments.raw and kind != "dbn":
+        raise UsageError("raw is for dbn", f"--raw with {kind}", hint="csv and parquet have exact decimals anyway")
+    if to_stdout and kind == "parquet":
+        raise UsageError("parquet needs a file", STDOUT, hint="name one with --output")
+    if kind == "parquet" and name.endswith(ZSTANDARD):
+        raise UsageError("parquet is compressed as it is", name, hint="name a file without .zst")
+    if to_stdout and kind == "dbn" and sys.stdout.isatty():
+        raise UsageError("dbn is not for a terminal", STDOUT, hint="name a file with --output")
+    path = Path(name)
+    if not to_stdout and path.exists() and not path.is_file() and not path.is_dir():
+        raise RefusedError(
+            "cannot export", f"{path} is a device or a pipe, no file", hint="name a file, or - for stdout"
+        )
 
 
 @contextlib.contextmanager

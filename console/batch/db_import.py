@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.store.jobs import JobLog
 
 PARTLY_DONE = 9
+COLUMNS = ("file", "venue", "symbol", "schema", "rows", "duplicates", "out_of_order", "rejected")
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +92,7 @@ def _report(imported: list[Imported], arguments: argparse.Namespace, *, place: s
         "total_rows": sum(row["rows"] for row in rows),
         "unnamed": unnamed,
     }
-    output.write_rows(rows, form=arguments.format, envelope=envelope)
+    output.write_rows(rows, form=arguments.format, envelope=envelope, columns=COLUMNS)
     rejected = sum(row["rejected"] for row in rows)
     missed = 0 if arguments.symbol else unnamed
     if arguments.format == "table":

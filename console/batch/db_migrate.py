@@ -27,15 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     from core.store.postgres.connection import connect
     from core.store.postgres.migrate import migrate, uses_timescale, waiting
 
-    def report(line: str) -> None:
-        if arguments.format == "table":
-            output.talk(f"  {line}")
-
     with contextlib.closing(connect(target.url, name="ringside migrate")) as connection:
-        if arguments.dry_run:
-            names, done = waiting(connection), "to do"
-        else:
-            names, done = migrate(connection, report=report), "applied"
+        names, done = waiting(connection), "to do"
+        if not arguments.dry_run:
+            listed, done = frozenset(names), "applied"
+            names = migrate(connection, report=lambda line: None if line in listed else output.talk(f"  {line}"))
         partitions = "timescaledb" if uses_timescale(connection) else "native"
     _write(
         [{"migration": name, "state": done} for name in names], arguments, place=target.place, partitions=partitions
@@ -48,4 +44,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(rows: list[dict[str, Any]], arguments: argparse.Namespace, *, place: str, partitions: str | None) -> None:
     envelope = {"schema_version": 1, "store": place, "dry_run": arguments.dry_run, "partitions": partitions}
-    output.write_rows(rows, form=arguments.format, envelope=envelope)
+    output.write_rows(rows, form=arguments.format, envelope=envelope, columns=("migration", "state"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from core.clock import parse_rfc3339_ns
+from core.clock import NS_PER_S, parse_rfc3339_ns
 from core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from core.store.repository import SeriesKey, TickReader
 
 FOREVER_NS = 2**63 - 1
+MOST_ROWS: Final = 1_000_000
+TIMES: Final = "like 2026-11-22, 2026-11-22 07:15:00, 2026-11-22T09:15:00+02:00 or nanoseconds since 1970"
+_INSTANT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))?)?", re.ASCII
+)
+_NANOSECONDS: Final = re.compile(r"[0-9]{15,19}")  # fewer are a day without its dashes, or seconds
 SCHEMAS = ("trades", "mbp-1", "mbp-10", "ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d")
 
 
@@ -27,24 +34,51 @@ def add_series_options(parser: argparse.ArgumentParser, *, schema: bool = True) 
 
 def add_range_options(parser: argparse.ArgumentParser) -> None:
     """The options that name a stretch of time."""
-    parser.add_argument("--start", metavar="TIME", help="first instant, like 2026-11-22 or 2026-11-22T07:15:00Z")
+    parser.add_argument("--start", metavar="TIME", help=f"first instant, {TIMES}; UTC unless it says otherwise")
     parser.add_argument("--end", metavar="TIME", help="first instant that is no longer wanted")
 
 
+def add_count_options(parser: argparse.ArgumentParser, *, first: str = "", last: str = "") -> None:
+    """The options that say how many rows, and from which end; the texts say what holds without them."""
+    parser.add_argument("--last", type=int, metavar="N", help=f"the newest N of the time, or of all{last}")
+    parser.add_argument("--limit", type=int, metavar="N", help=f"the first N of the time, or of all{first}")
+
+
+def check_counts(arguments: argparse.Namespace) -> None:
+    """See that `--last` and `--limit` make sense. Raises `UsageError`."""
+    if arguments.last is not None and arguments.limit is not None:
+        raise UsageError("the newest or the first", "--last with --limit", hint="use one of them")
+    for count in (arguments.last, arguments.limit):
+        if count is not None and not 1 <= count <= MOST_ROWS:
+            raise UsageError("bad number", str(count), hint=f"from 1 to {MOST_ROWS}; db export writes any number")
+
+
 def parse_instant(text: str) -> int:
-    """Nanoseconds since the epoch of an RFC 3339 instant in UTC, or of the midnight that a date begins with.
+    """Nanoseconds since the epoch of an instant: a date, which is its midnight, or a date and a time, in UTC unless
+    there is an offset; or those nanoseconds themselves.
 
     Raises:
-        UsageError: it is neither, or before 1970.
+        UsageError: it is nothing of the kind, or not from 1970 to 2262.
     """
-    wanted = f"{text}T00:00:00Z" if len(text) == 10 else text
     try:
-        instant_ns = parse_rfc3339_ns(wanted)
+        instant_ns = int(text) if _NANOSECONDS.fullmatch(text) else _calendar_ns(text)
     except ValueError as error:
-        raise UsageError("bad time", ascii(text)[:40], hint="like 2026-11-22 or 2026-11-22T07:15:00Z") from error
+        raise UsageError("bad time", ascii(text)[:40], hint=TIMES) from error
     if not 0 <= instant_ns < FOREVER_NS:
         raise UsageError("bad time", ascii(text)[:40], hint="from 1970 to 2262")
     return instant_ns
+
+
+def _calendar_ns(text: str) -> int:
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError("no date and time")
+    day, minute, second, sign, hours, minutes = found.groups()
+    instant_ns = parse_rfc3339_ns(f"{day}T{minute or '00:00'}{second or ':00'}Z")
+    if sign is None:
+        return instant_ns
+    ahead_ns = (int(hours) * 60 + int(minutes)) * 60 * NS_PER_S
+    return instant_ns - ahead_ns if sign == "+" else instant_ns + ahead_ns
 
 
 def parse_range(arguments: argparse.Namespace) -> tuple[int, int]:

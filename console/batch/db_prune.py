@@ -12,6 +12,7 @@ from console.batch.progress import ProgressLine
 from core.errors import RefusedError, UsageError
 
 MOST_DAYS = 100_000
+COLUMNS = ("venue", "symbol", "schema", "day", "rows", "bytes")
 
 Row = dict[str, Any]
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         "done_by": by,
         "total_rows": sum(row["rows"] for row in rows),
     }
-    output.write_rows(rows, form=arguments.format, envelope=envelope)
+    output.write_rows(rows, form=arguments.format, envelope=envelope, columns=COLUMNS)
     if arguments.format == "table":
         _talk(arguments, rows, by)
     return RefusedError.exit_code if rows and not arguments.yes else 0
@@ -60,6 +61,9 @@ def _talk(arguments: argparse.Namespace, rows: list[Row], by: str) -> None:
         output.talk("nothing is that old")
     elif not arguments.yes:
         output.talk("nothing was removed", "  --yes removes these days for good")
+    else:
+        series = len({(row["venue"], row["symbol"], row["schema"]) for row in rows})
+        output.talk(f"{len(rows)} days of {series} series were removed, {sum(row['rows'] for row in rows):,} rows")
 
 
 def _remove(target: Target, before_day: int, progress: ProgressLine) -> tuple[list[Row], str]:

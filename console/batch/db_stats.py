@@ -8,46 +8,77 @@ from typing import TYPE_CHECKING, Any
 
 from console.batch import output
 from console.batch.db_target import EMBEDDED, Reading, Target, add_store_option, find_target, is_there, open_reader
-from core.errors import PermanentError, TransientError
+from core.errors import ConsoleError, PermanentError
 
 if TYPE_CHECKING:
     from core.store.repository import Bookkeeping, SeriesKey
+
+CORE = ("venue", "symbol", "schema", "rows", "days", "bytes", "first", "last")
+"""What a table has whatever is in it."""
+STORED = ("rows", "days", "packed_days", "bytes", "packed_bytes")
+COUNTED = ("duplicates", "out_of_order", "rejected", "gaps", "quarantined")
 
 Row = dict[str, Any]
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.epilog = "While the database is away what waits for it is listed, and the exit code is 7."
+    parser.add_argument("--venue", help="only this venue")
+    parser.add_argument("--symbol", help="only this symbol")
     output.add_format_options(parser)
     add_store_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is stored; an empty store is no error."""
+    """Print what is stored; an empty store is no error. What waits for a database that is away is printed as well."""
     target = find_target(arguments)
     try:
-        rows = _stored(target)
-    except TransientError:
-        _say_waiting(target)
-        raise
-    printed = [_printed(series, row) for series, row in sorted(rows.items(), key=lambda item: _names(item[0]))]
-    waiting = sum(row["waiting"] for row in printed)
+        rows, away = _stored(target), None
+    except ConsoleError as error:
+        if target.kind == EMBEDDED or not error.retryable:
+            raise
+        rows, away = _only_waiting(target), error
+    listed = sorted(
+        (item for item in rows.items() if _is_meant(item[0], arguments)), key=lambda item: _names(item[0])
+    )
+    printed = [_printed(series, row, known=away is None) for series, row in listed]
     envelope = {
         "schema_version": 1,
         "kind": target.kind,
         "store": target.place,
         "directory": str(target.directory) if target.kind == EMBEDDED else None,
-        "total_rows": sum(row["rows"] for row in printed),
-        "total_bytes": sum(row["bytes"] for row in printed),
-        "waiting_rows": waiting,
+        "total_rows": None if away else sum(row["rows"] for row in printed),
+        "total_bytes": None if away else sum(row["bytes"] for row in printed),
+        "waiting_rows": sum(row["waiting"] for row in printed),
+        "problem": str(away) if away else None,
     }
-    if arguments.format == "table":
-        if not printed:
-            output.talk(f"nothing is stored in {target.place}", "  stream with --persist to store something")
+    shown = [_short(row) for row in printed] if arguments.format == "table" else printed
+    output.write_rows(shown, form=arguments.format, envelope=envelope, columns=_columns(), core=CORE)
+    _talk(target, envelope, count=len(printed), form=arguments.format)
+    return away.exit_code if away else 0
+
+
+def _is_meant(series: SeriesKey, arguments: argparse.Namespace) -> bool:
+    wanted = ((arguments.venue, series.venue), (arguments.symbol, series.symbol))
+    return all(text is None or text.upper() == name.upper() for text, name in wanted)
+
+
+def _talk(target: Target, found: Row, *, count: int, form: str) -> None:
+    waiting = found["waiting_rows"]
+    if found["problem"]:
+        output.talk(f"ringside: {found['problem']}")
         if waiting:
-            output.talk(f"{waiting} rows in {target.spill} wait for the database")
-    output.write_rows(printed, form=arguments.format, envelope=envelope)
-    return 0
+            output.talk(f"  up to {waiting} rows in {target.spill} wait for the database")
+        return
+    if form != "table":
+        return
+    if count:
+        output.talk(f"{count} series, {found['total_rows']:,} rows, {found['total_bytes']:,} bytes")
+    else:
+        output.talk(f"nothing is stored in {target.place}", "  stream with --persist to store something")
+    if waiting:
+        output.talk(f"{waiting} rows in {target.spill} wait for the database")
 
 
 def _stored(target: Target) -> dict[SeriesKey, Row]:
@@ -58,12 +89,11 @@ def _stored(target: Target) -> dict[SeriesKey, Row]:
     return rows
 
 
-def _say_waiting(target: Target) -> None:
+def _only_waiting(target: Target) -> dict[SeriesKey, Row]:
     # Just now, when the database does not answer, it matters what it has not got.
     from core.store.waiting import waiting
 
-    if rows := sum(one.rows for one in waiting(target.spill).values()):
-        output.talk(f"up to {rows} rows in {target.spill} wait for the database")
+    return {series: {"waiting": one.rows} for series, one in waiting(target.spill).items()}
 
 
 def _names(series: SeriesKey) -> tuple[str, str, str]:
@@ -154,22 +184,31 @@ def _add_waiting(rows: dict[SeriesKey, Row], target: Target) -> None:
         rows.setdefault(series, {})["waiting"] = one.rows
 
 
-def _printed(series: SeriesKey, row: Row) -> Row:
+def _printed(series: SeriesKey, row: Row, *, known: bool = True) -> Row:
+    # What is not known, or is of something that is not there, is None.
     from core.clock import iso_ns
 
-    stored = row.get("rows", 0)
-    first_ns, last_ns = row.get("first_ns", 0), row.get("last_ns", 0)
-    names = ("rows", "days", "packed_days", "bytes", "packed_bytes")
-    counts = ("duplicates", "out_of_order", "rejected", "gaps", "quarantined", "waiting")
+    first_ns, last_ns = (row.get(name) if row.get("rows") else None for name in ("first_ns", "last_ns"))
+    missing = 0 if known else None
     return {
         "venue": series.venue,
         "symbol": series.symbol,
         "schema": series.schema.value,
-        **{name: row.get(name, 0) for name in names},
-        "first": iso_ns(first_ns) if stored else None,
-        "last": iso_ns(last_ns) if stored else None,
+        **{name: row.get(name, missing) for name in STORED},
+        "first": None if first_ns is None else iso_ns(first_ns),
+        "last": None if last_ns is None else iso_ns(last_ns),
         "first_ns": first_ns,
         "last_ns": last_ns,
-        **{name: row.get(name, 0) for name in counts},
+        **{name: row.get(name, missing) for name in COUNTED},
+        "waiting": row.get("waiting", 0),
         "problem": row.get("problem"),
     }
+
+
+def _columns() -> tuple[str, ...]:
+    return (*CORE[:3], *STORED, "first", "last", "first_ns", "last_ns", *COUNTED, "waiting", "problem")
+
+
+def _short(row: Row) -> Row:
+    # Times to the second.
+    return row | {name: row[name] and f"{row[name][:19]}Z" for name in ("first", "last")}

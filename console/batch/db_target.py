@@ -111,7 +111,8 @@ def open_reader(target: Target) -> Iterator[Reading]:
         if target.kind == EMBEDDED:
             from core.store.history import EmbeddedHistory
 
-            books = stack.enter_context(_catalogue(target.catalogue)) if is_there(target.catalogue) else None
+            found = is_there(target.catalogue)
+            books = stack.enter_context(_catalogue(target.catalogue, read_only=True)) if found else None
             yield Reading(EmbeddedHistory(target.directory), books)
             return
         from core.store.postgres.books import PostgresBooks
@@ -152,8 +153,8 @@ def open_embedded(target: Target) -> Iterator[EmbeddedTickStore]:
 
 
 @contextlib.contextmanager
-def _catalogue(path: Path) -> Iterator[Catalogue]:
+def _catalogue(path: Path, *, read_only: bool = False) -> Iterator[Catalogue]:
     from core.store.catalogue import Catalogue
 
-    with contextlib.closing(Catalogue(path)) as catalogue:
+    with contextlib.closing(Catalogue(path, read_only=read_only)) as catalogue:
         yield catalogue

@@ -1,8 +1,9 @@
 """`db verify`: checks everything that is stored, and says what is wrong.
 
 Errors are: a damaged file or header, a wrong checksum, records that are invalid or of another day, counts that differ
-from what was noted, records stored twice, a sealed day that is not in order, and trade ids that are missing. What was
-put aside or left over by a crash is a warning.
+from what was noted, records stored twice, a sealed day that is not in order, and trade ids that are missing without a
+known cause, and records lost with a file that was put aside. Ids that are missing within a recorded gap, and what was
+left over by a crash, are warnings.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BAD_DATA = 10
 GAP_CODES = frozenset({"id_gap"})
 SEVERITIES = ("error", "warning", "info")
+COLUMNS = ("severity", "venue", "symbol", "schema", "day", "code", "message", "count", "start", "end")
 
 Row = dict[str, Any]
 
@@ -32,9 +34,13 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = (
         "Exit code 10 when something is wrong: damaged files, wrong checksums, invalid records, counts that differ, "
-        "records stored twice, trade ids that are missing."
+        "records stored twice, trade ids that are missing without a recorded cause."
     )
-    parser.add_argument("--allow-gaps", action="store_true", help="missing trade ids are warnings, not errors")
+    parser.add_argument(
+        "--allow-gaps",
+        action="store_true",
+        help="missing trade ids without a recorded cause are warnings, not errors",
+    )
     output.add_format_options(parser)
     add_store_option(parser)
 
@@ -61,9 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
         "errors": errors,
         "ok": not errors,
     }
-    output.write_rows(rows, form=arguments.format, envelope=envelope)
+    output.write_rows(rows, form=arguments.format, envelope=envelope, columns=COLUMNS)
     if arguments.format == "table":
-        output.talk(f"{checked} rows of {len(series)} series: {len(rows)} findings, {errors} of them errors")
+        found = f"{errors} error{'' if errors == 1 else 's'}, {len(rows)} finding{'' if len(rows) == 1 else 's'}"
+        output.talk(f"{checked} rows of {len(series)} series: {found}")
     return BAD_DATA if errors else 0
 
 

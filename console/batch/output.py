@@ -18,6 +18,7 @@ class OutputError(ConsoleError):
 
 
 FORMATS = ("table", "json", "ndjson", "csv")
+_NOTHING: tuple[Any, ...] = (None, "", 0, [], {})
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +28,57 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 
 
 def write_object(value: Mapping[str, Any], *, form: str) -> None:
-    """Print one object: as JSON on one line, or as aligned `name  value` lines. Raises `OutputError`."""
+    """Print one object: as JSON on one line, or as `name  value` lines, those of an object within as `name.sub`. In a
+    table lists of objects follow, each with a title, and what tells programs the version is left out.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     if form in {"json", "ndjson"}:
         with writing():
             print(json.dumps(value, separators=(",", ":")))
         return
-    write_rows([{"name": name, "value": _cell(item)} for name, item in value.items()], form=form)
+    lines, lists = _flattened(value, tables=form == "table")
+    if form == "table":
+        lines.pop("schema_version", None)
+    write_rows([{"name": name, "value": _text(item)} for name, item in lines.items()], form=form)
+    for name, rows in lists.items():
+        with writing():
+            print(f"\n{name}")
+        write_rows(rows, form=form, core=tuple(rows[0])[:1])
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mapping[str, Any] | None = None) -> None:
+def _flattened(
+    value: Mapping[str, Any], *, tables: bool, prefix: str = ""
+) -> tuple[dict[str, Any], dict[str, list[Mapping[str, Any]]]]:
+    # Plain values by name, and the lists of objects if they are to be tables.
+    lines: dict[str, Any] = {}
+    lists: dict[str, list[Mapping[str, Any]]] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping) and item:
+            inner_lines, inner_lists = _flattened(item, tables=tables, prefix=f"{name}.")
+            lines |= inner_lines
+            lists |= inner_lists
+        elif tables and isinstance(item, list) and item and all(isinstance(one, Mapping) for one in item):
+            lists[name] = item
+        else:
+            lines[name] = item
+    return lines, lists
+
+
+def write_rows(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    form: str,
+    envelope: Mapping[str, Any] | None = None,
+    columns: Sequence[str] = (),
+    core: Sequence[str] | None = None,
+) -> None:
     """Print rows that share their keys. With `json` they are printed in `envelope` under its key `rows`.
+
+    `columns` are the names when there is no row, which CSV has a line for. With `core` a table has of all others only
+    the columns in which there is something.
 
     Raises:
         OutputError: they cannot be written.
@@ -48,9 +90,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]], *, form: str, envelope: Mappin
             for row in rows:
                 print(json.dumps(row, separators=(",", ":")))
         elif form == "csv":
-            _write_csv(rows)
+            _write_csv(rows, columns)
         elif rows:
-            _write_table(rows)
+            _write_table(rows, core)
 
 
 @contextlib.contextmanager
@@ -67,21 +109,23 @@ def writing() -> Iterator[None]:
         raise OutputError("cannot write the output", error.strerror or str(error)) from error
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0].keys())
+    if names := list(rows[0] if rows else columns):
+        writer.writerow(names)
     for row in rows:
-        writer.writerow([_cell(value) for value in row.values()])
+        writer.writerow([_text(value) for value in row.values()])
 
 
-def _write_table(rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_table(rows: Sequence[Mapping[str, Any]], core: Sequence[str] | None) -> None:
     names = [name for name in rows[0] if not name.endswith("_ns")]  # people read the ISO column beside it
-    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    if core is not None:
+        names = [name for name in names if name in core or any(row.get(name) not in _NOTHING for row in rows)]
+    cells = [[_text(row.get(name)) or "-" for name in names] for row in rows]
     widths = [max(len(name), *(len(line[at]) for line in cells)) for at, name in enumerate(names)]
-    numeric = [all(isinstance(row.get(name), (int, float)) for row in rows) for name in names]
+    numeric = [all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in names]
     for line in [names, *cells]:
         print("  ".join(_pad(text, widths[at], right=numeric[at]) for at, text in enumerate(line)).rstrip())
 
@@ -90,9 +134,10 @@ def _pad(text: str, width: int, *, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
+def _text(value: Any) -> str:
+    # What is missing is empty.
+    if value is None or value in ([], {}):
+        return ""
     if isinstance(value, (dict, list)):
         return json.dumps(value, separators=(",", ":"))
     return "".join(ch if ch.isprintable() else "?" for ch in str(value))

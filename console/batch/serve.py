@@ -81,8 +81,19 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
         counts = (("trades", store), ("quotes", store["quotes"]), ("books", store["book_updates"]))
         kept = ", ".join(f"{found['rows']:,} {what}" for what, found in counts)
         lost = sum(found["lost"] for _, found in counts)
-        output.talk(f"stored {kept}" + (f"; {lost:,} records were LOST" if lost else ""))
+        output.talk(f"stored {kept}" + (f"; {lost:,} records were LOST" if lost else ""), *not_yet_stored(store))
     output.talk(f"{summary['instance_id']} ran for {summary['uptime_s']:.1f} s")
+
+
+def not_yet_stored(store: dict[str, Any] | None) -> list[str]:
+    """What else there is to say of the `store` of a summary: what waits, and what had been waiting before."""
+    waiting, replayed = (store["waiting"], store["replayed"]) if store is not None else (0, 0)
+    lines = (
+        [f"{waiting:,} record{'s wait' if waiting != 1 else ' waits'} on this machine for the database"]
+        if waiting
+        else []
+    )
+    return lines + ([f"{replayed:,} records of an earlier run were stored"] if replayed else [])
 
 
 def _has_terminal() -> bool:

@@ -25,7 +25,7 @@ def detail_rows(
     decimals = 9 if width >= 100 else 3
     each = f"{one.stored_bytes / one.rows:.1f} a row" if one.rows else ""
     lines = [
-        (("rows", grouped(one.rows), ""), ("in days", grouped(one.days), ""),
+        (("rows", grouped(one.rows), ""), ("days", grouped(one.days), ""),
          ("bytes", grouped(one.stored_bytes), ""), ("", each, "dim"),
          ("newest id", grouped(one.newest_id) if one.newest_id else "none", "")),
         (("first", moment_text(one.first_ns, decimals=decimals), ""),
@@ -101,10 +101,11 @@ def result_rows(job: Job, *, room: int, width: int, glyphs: Glyphs) -> list[Row]
     shown = job.results[: room - 1]
     left = job.found - len(shown)
     wrong = sum(one.severity == "error" for one in job.results)
+    noun = "finding" if job.name == "verify" else "day"
     parts = (
         (f"Results of {job.name}", "title"),
-        (grouped(job.found), "dim"),
         (f"{wrong} error{'s' if wrong > 1 else ''}" if wrong else "", "alert"),
+        (f"{grouped(job.found)} {noun}{'' if job.found == 1 else 's'}", "dim"),
         (f"{grouped(left)} more" if left else "", "dim"),
         ("esc hides them" if job.state != RUNNING else "", "dim"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Final
 
-from console.tui.stored import RUNNING, SPILLING, CacheState, Job, Spill, StoreAnswer
+from console.tui.stored import CATCHING_UP, RUNNING, SPILLING, CacheState, Job, Spill, StoreAnswer
 from console.tui.storewatch import ending
 from console.tui.storewords import rows_text, seconds_text, store_state
 from console.tui.text import (
@@ -99,7 +99,7 @@ def _store_row(answer: StoreAnswer, width: int, glyphs: Glyphs) -> Row:
         cells += [("  ", ""), *bar]
     facts = _spill_facts(answer.spill) if answer.spill is not None else []
     if answer.sync_age_s is not None:
-        facts.append(_fact("synced", f"{seconds_text(answer.sync_age_s)} ago"))
+        facts.append(_fact("synced", f"{seconds_text(answer.sync_age_s):>6} ago"))
     facts += [_fact("lost", grouped(answer.lost), "alert" if answer.lost else "text")]
     facts += [_fact("quarantined", grouped(answer.quarantined), "warn" if answer.quarantined else "text")]
     if answer.lost:
@@ -108,13 +108,13 @@ def _store_row(answer: StoreAnswer, width: int, glyphs: Glyphs) -> Row:
 
 
 def _spill_facts(spill: Spill) -> list[list[Cell]]:
+    # While all goes well records pass through memory all the time: facts that come and go would move the others.
     facts = []
-    if spill.spilled_rows or spill.spilled_bytes:
+    if spill.mode in (SPILLING, CATCHING_UP):
         facts.append(_fact("on disk", short_bytes(spill.spilled_bytes)))
-    if spill.queued_rows:
         facts.append(_fact("in memory", rows_text(spill.queued_rows)))
-    if spill.waiting and spill.since_ns:
-        facts.append(_fact("since", moment_text(spill.since_ns, decimals=0)))
+        if spill.since_ns:
+            facts.append(_fact("since", moment_text(spill.since_ns, decimals=0)))
     if spill.replayed_rows:
         facts.append(_fact("replayed", rows_text(spill.replayed_rows)))
     return facts

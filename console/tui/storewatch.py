@@ -116,6 +116,8 @@ class StoreWatch:
 
 def ending(job: Job) -> str:
     """How a job that has ended went, in a few words."""
+    if job.state == "done" and job.name in ("compress", "prune") and not job.total and not job.found:
+        return f"nothing to {job.name}"
     wrong = sum(one.severity == "error" for one in job.results)
     counted = f"{job.done} of {job.total} {job.unit}".strip() if job.total else ""
     noun = "error" if wrong == 1 else "errors"

@@ -32,6 +32,17 @@ class RecordLost(Protocol):
         """Blocks; raises `ConsoleError`, and is then called again with the same loss."""
 
 
+class Follower(Protocol):
+    """Is told what comes on a series."""
+
+    def note(self, records: Records, newest_id: int, *, lost: int = 0) -> None:
+        """The next records, at least one, as they came; `newest_id` is as in `TickSink.append`. `lost` were
+        overwritten in the ring just before them. Does not block."""
+
+    def resume(self) -> None:
+        """What comes from now on is of another producer than what came so far. Does not block."""
+
+
 @attrs.define
 class SchemaCounts:
     """What became of the records of one schema since the start."""
@@ -67,6 +78,8 @@ class StoreFeed:
 
     series: SeriesKey
     reader: RingReader
+    _follower: Follower | None = None
+    _first: int = 0
     _pending: Records | None = attrs.field(default=None, init=False)
     _pending_id: int = attrs.field(default=0, init=False)
     _settled_laps: int = attrs.field(default=0, init=False)
@@ -80,16 +93,18 @@ class StoreFeed:
     _closed: bool = attrs.field(default=False, init=False)
 
     @classmethod
-    def of_ring(cls, path: Path, series: SeriesKey) -> StoreFeed:
-        """Follow the ring at `path` from the oldest record it holds, as the reader called "store".
+    def of_ring(cls, path: Path, series: SeriesKey, follower: Follower | None = None, *, first: int = 0) -> StoreFeed:
+        """Follow the ring at `path` from the oldest record it holds, as the reader called "store". What is read from
+        it is told `follower`; records below `first` are of a producer that died.
 
         Raises:
             ConfigurationError: no such ring, or it cannot be read.
         """
         try:
-            return cls(series, RingReader(path, name="store", dtype=series.schema.dtype, from_oldest=True))
+            reader = RingReader(path, name="store", dtype=series.schema.dtype, from_oldest=True)
         except RingError as error:
             raise ConfigurationError("cannot store from a ring", str(error)) from error
+        return cls(series, reader, follower, first)
 
     @property
     def waiting(self) -> bool:
@@ -143,7 +158,8 @@ class StoreFeed:
         if self._closed or self._pending is not None:
             return None if self._closed else self._pending
         reader = self.reader
-        batch = reader.pop_batch(BATCH_ROWS)
+        inherited = self._first - reader.cursor
+        batch = reader.pop_batch(min(BATCH_ROWS, inherited) if inherited > 0 else BATCH_ROWS)
         if not len(batch):
             return None
         self._pending, self._pending_id = batch, reader.newest_id
@@ -153,6 +169,10 @@ class StoreFeed:
             self._settled_laps = reader.lapped
             self._losses.append(_Loss(self._newest_ns, _instant_ns(batch, 0), lapped))
         self._newest_ns = _instant_ns(batch, -1)
+        if self._follower is not None:
+            self._follower.note(batch, self._pending_id, lost=lapped)
+            if inherited > 0 and reader.cursor >= self._first:
+                self._follower.resume()
         return batch
 
     def _append(self, store: TickSink, batch: Records, counts: SchemaCounts) -> None:

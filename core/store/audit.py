@@ -47,55 +47,6 @@ def audit(records: Records, ids: Ids, *, schema: Schema, day: int, head: tuple[i
     )
 
 
-@attrs.frozen(kw_only=True)
-class IdGap:
-    """`missing` ids that no record of a series has, below ids of this day; `first` is the lowest of them."""
-
-    day: int
-    missing: int
-    first: int
-
-
-class IdGaps:
-    """Finds the ids that are missing from a venue that numbers its trades one by one, over any number of days.
-
-    Ids may go on from one day to the next in any order near midnight. Each missing id is counted once, in the day
-    whose ids go on behind it.
-    """
-
-    def __init__(self) -> None:
-        self._newest = 0
-        self._day = 0
-        self._ids: Ids = np.empty(0, np.int64)
-
-    def add(self, day: int, ids: Ids) -> IdGap | None:
-        """Take the full ids of the next day, in any order, 0 for none; returns what is missing in the day before,
-        None when nothing is."""
-        known = sorted_unique(ids[ids > 0])
-        found = self._settle(known)
-        self._day, self._ids = day, known
-        return found
-
-    def finish(self) -> IdGap | None:
-        """What is missing in the last day, None when nothing is."""
-        return self._settle(self._ids[:0])
-
-    def _settle(self, following: Ids) -> IdGap | None:
-        if not len(self._ids):
-            return None
-        newest = max(self._newest, int(self._ids[-1]))
-        both = sorted_unique(np.concatenate((self._ids, following)))
-        both = both[(both > self._newest) & (both <= newest)]
-        if self._newest:
-            both = np.concatenate((np.array([self._newest]), both))
-        self._newest = newest
-        steps = np.diff(both)
-        if not (steps > 1).any():
-            return None
-        first = int(both[int((steps > 1).argmax())]) + 1
-        return IdGap(day=self._day, missing=int((steps - 1).sum()), first=first)
-
-
 def duplicates(records: Records, ids: Ids, *, schema: Schema) -> int:
     """How many records have the identity of one before: the instant of a bar, the full id of anything else that has
     one (0 has none); the bytes of quotes and books that may share their id."""

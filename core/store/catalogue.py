@@ -5,6 +5,7 @@ A SQLite file that several processes may open. Of the segments it is bookkeeping
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from core.model.instruments import Instrument, Product
 from core.model.records import Records, Schema
 from core.store.catalogue_tables import STEPS
 from core.store.deadline import CLOSE_TIMEOUT_S
+from core.store.losses import Loss
+from core.store.paths import is_segment_place, segment_place
 from core.store.repository import QUARANTINE_ROWS, Gap, Quarantined, SeriesKey
 from core.store.segment import SegmentFacts
 from core.store.sqlite import Database
@@ -29,6 +32,17 @@ _DESCRIBED = (
     "price_increment_e9", "quantity_increment_e8",
 )  # fmt: skip
 _FACTS = tuple(field.name for field in attrs.fields(SegmentFacts))
+_RECORD_GAP = (
+    "INSERT OR IGNORE INTO gaps (venue, symbol, schema, start_ns, end_ns, cause, rows, noted_ns)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_FORGET_GAP = (
+    "DELETE FROM gaps WHERE venue = ? AND symbol = ? AND schema = ? AND start_ns = ? AND end_ns = ? AND cause = ?"
+)
+_PUT_ASIDE = (
+    "INSERT OR REPLACE INTO put_aside (path, venue, symbol, schema, start_ns, end_ns, rows, beside, noted_ns)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _COUNTS = ("newest_id", "newest_ns", "rows", "duplicates", "out_of_order", "rejected", "removed")
 
 
@@ -52,7 +66,8 @@ class Cursor:
 class Catalogue:
     """Opens the catalogue at `path`, making it (mode 0600) when there is none.
 
-    Its methods block, also for another process that writes, and may be called from any thread: they take turns.
+    Its methods block, also for another process that writes, and may be called from any thread: they take turns. With
+    `read_only` it must be there, is not changed, not even brought up to date, and what would write is an error.
 
     Raises:
         ConfigurationError: the place cannot be used, or the file is damaged or of a newer version.
@@ -60,9 +75,9 @@ class Catalogue:
         TransientError: another process holds it locked.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._database = Database(path, STEPS, name="catalogue")
+        self._database = Database(path, STEPS, name="catalogue", read_only=read_only)
 
     def known(self) -> dict[tuple[str, str], int]:
         """The numbers given out so far, by (venue, symbol)."""
@@ -117,12 +132,31 @@ class Catalogue:
             return [Instrument(**{**facts, "product": Product(facts["product"])}) for facts in found]
 
     def segments(self, directory: Path) -> dict[Path, SegmentFacts]:
-        """What was last known of the segments under `directory`, by path."""
+        """What was last known of the store's segments, by path: the store may lie in any `directory` by now."""
+        rows = self._database.rows(f"SELECT path, {', '.join(_FACTS)} FROM segments")  # noqa: S608 - constants
+        return {
+            directory / place: SegmentFacts(**dict(zip(_FACTS, facts, strict=True)))
+            for place, *facts in rows
+            if is_segment_place(place)
+        }
+
+    def put_aside(self, directory: Path) -> dict[Path, Loss]:
+        """What was lost with the damaged files that were put aside, by their path in the store's `directory`."""
         rows = self._database.rows(
-            f"SELECT path, {', '.join(_FACTS)} FROM segments WHERE substr(path, 1, ?) = ?",  # noqa: S608 - constants
-            len(f"{directory}/"), f"{directory}/",
-        )  # fmt: skip
-        return {Path(path): SegmentFacts(**dict(zip(_FACTS, facts, strict=True))) for path, *facts in rows}
+            "SELECT path, venue, symbol, schema, start_ns, end_ns, rows, beside FROM put_aside"
+        )
+        with self._decoding():
+            return {
+                directory / place: Loss(
+                    series=SeriesKey(venue, symbol, Schema(schema)),
+                    start_ns=int(start_ns),
+                    end_ns=int(end_ns),
+                    rows=int(count),
+                    beside=int(beside),
+                    aside=directory / place,
+                )
+                for place, venue, symbol, schema, start_ns, end_ns, count, beside in rows
+            }
 
     def cursors(self) -> list[Cursor]:
         """The cursor of every series."""
@@ -141,15 +175,23 @@ class Catalogue:
         segments: Iterable[tuple[Path, SeriesKey, SegmentFacts]],
         cursors: Iterable[Cursor],
         gone: Iterable[Path] = (),
+        losses: Iterable[Loss] = (),
+        restored: Iterable[Loss] = (),
     ) -> None:
-        """Persist what segments hold and how far series have come, and forget segments that are gone, all at once."""
+        """Persist what segments hold and how far series have come, and forget segments and files put aside that are
+        gone; persist what was lost, as a gap too, and forget the gaps of what is stored again: all at once."""
         with self._database.transaction("updating the catalogue") as database:
-            database.executemany("DELETE FROM segments WHERE path = ?", [(str(path),) for path in gone])
+            places = [(segment_place(path),) for path in gone]
+            database.executemany("DELETE FROM segments WHERE path = ?", places)
+            database.executemany("DELETE FROM put_aside WHERE path = ?", places)
+            database.executemany(_FORGET_GAP, [_stretch(loss.gap) for loss in restored])
+            for loss in losses:
+                _save_loss(database, loss)
             database.executemany(
                 f"INSERT OR REPLACE INTO segments (path, venue, symbol, schema, {', '.join(_FACTS)})"  # noqa: S608
                 f" VALUES ({', '.join('?' * (4 + len(_FACTS)))})",
                 [
-                    (str(path), *_names(series), *(getattr(facts, name) for name in _FACTS))
+                    (segment_place(path), *_names(series), *(getattr(facts, name) for name in _FACTS))
                     for path, series, facts in segments
                 ],
             )
@@ -162,11 +204,7 @@ class Catalogue:
     def record_gap(self, gap: Gap) -> None:
         """Persist a stretch that is known to be incomplete, once however often it is said."""
         with self._database.transaction("recording a gap") as database:
-            database.execute(
-                "INSERT OR IGNORE INTO gaps (venue, symbol, schema, start_ns, end_ns, rows, cause, noted_ns)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*_names(gap.series), gap.start_ns, gap.end_ns, gap.rows, gap.cause, wall_ns()),
-            )
+            database.execute(_RECORD_GAP, (*_stretch(gap), gap.rows, wall_ns()))
 
     def gaps(self) -> list[Gap]:
         """Every gap recorded, oldest first."""
@@ -237,6 +275,18 @@ class Catalogue:
 
 def _names(series: SeriesKey) -> tuple[str, str, str]:
     return series.venue, series.symbol, series.schema.value
+
+
+def _stretch(gap: Gap) -> tuple[str, str, str, int, int, str]:
+    return *_names(gap.series), gap.start_ns, gap.end_ns, gap.cause
+
+
+def _save_loss(database: sqlite3.Connection, loss: Loss) -> None:
+    now_ns = wall_ns()
+    database.execute(_RECORD_GAP, (*_stretch(loss.gap), loss.rows, now_ns))
+    if loss.aside is not None:
+        row = (segment_place(loss.aside), *_names(loss.series), loss.start_ns, loss.end_ns, loss.rows, loss.beside)
+        database.execute(_PUT_ASIDE, (*row, now_ns))
 
 
 def _plain(value: object) -> object:

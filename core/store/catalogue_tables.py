@@ -70,5 +70,30 @@ CREATE INDEX live_strategy_log_session ON live_strategy_log (session_id, log_id)
 CREATE INDEX live_strategy_log_time ON live_strategy_log (ts_event)
 """
 
-STEPS: Final = (_FIRST, _SECOND)
+# Segments by where they lie below the store's directory, which may be moved: the last four parts of their paths, each
+# cut off by `rtrim` with all characters but the slash. Of one that is known twice what was sealed more often, or grew
+# longer, is newer. `rows` were lost with a file that was put aside, while `beside` others of that time were stored.
+_ABOVE = "path"
+for _ in range(4):
+    _ABOVE = f"rtrim(rtrim({_ABOVE}, '/'), replace(path, '/', ''))"
+_COLUMNS = (
+    "venue, symbol, schema, rows, stored_bytes, first_ns, last_ns, first_id, last_id, generation, checksum, sha256"
+)
+_THIRD = f"""
+CREATE TABLE placed (
+    path TEXT PRIMARY KEY, venue TEXT NOT NULL, symbol TEXT NOT NULL, schema TEXT NOT NULL, rows INTEGER NOT NULL,
+    stored_bytes INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, first_id INTEGER NOT NULL,
+    last_id INTEGER NOT NULL, generation INTEGER NOT NULL, checksum INTEGER NOT NULL, sha256 TEXT NOT NULL)
+    WITHOUT ROWID;
+INSERT OR IGNORE INTO placed (path, {_COLUMNS})
+    SELECT substr(path, 1 + length({_ABOVE})), {_COLUMNS} FROM segments ORDER BY generation DESC, rows DESC;
+DROP TABLE segments;
+ALTER TABLE placed RENAME TO segments;
+CREATE TABLE put_aside (
+    path TEXT PRIMARY KEY, venue TEXT NOT NULL, symbol TEXT NOT NULL, schema TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, rows INTEGER NOT NULL, beside INTEGER NOT NULL,
+    noted_ns INTEGER NOT NULL) WITHOUT ROWID
+"""  # noqa: S608 - constants
+
+STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """The statements that lead from each version of the catalogue to the next."""

@@ -235,9 +235,11 @@ def _nothing(series: SeriesKey) -> NotFoundError:
 
 @contextlib.contextmanager
 def zstandard_file(file: BinaryIO) -> Iterator[BinaryIO]:
-    """A file whose content is compressed into `file`, which stays open; with a checksum."""
+    """A file whose content is compressed into `file`, which stays open; with a checksum. After an error nothing more
+    is written: what there is by then does not pass for whole."""
     import zstandard
 
     compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
-    with compressor.stream_writer(file, closefd=False) as writer:
-        yield writer
+    writer = compressor.stream_writer(file, closefd=False)
+    yield writer
+    writer.flush(zstandard.FLUSH_FRAME)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from core.errors import ConsoleError
 from core.store.catalogue import Catalogue, Cursor
 from core.store.faults import storage_error
+from core.store.losses import asides_of, loss_of
 from core.store.paths import (
     DayFiles,
     all_series,
+    day_of_path,
     days_of_folder,
     is_sealed,
     plain_path,
@@ -24,7 +26,7 @@ from core.store.paths import (
     series_directory,
     strays_of,
 )
-from core.store.repair import inspect, inspect_seal, reissue_leftover
+from core.store.repair import Inspection, inspect, inspect_seal, reissue_leftover
 from core.store.repository import SeriesKey
 from core.store.sealed import SealedDays, is_leftover
 from core.store.segment import SegmentFacts, expected_head
@@ -64,9 +66,25 @@ class SeriesLogs:
                     self._admit(log, path, known.pop(path, None))
                 self.settle(log, files)
             log.correct()
+        self._settle_losses(known)
         for path in known:
             self.changes.gone(path)
         self.save()
+
+    def _settle_losses(self, gone: Mapping[Path, SegmentFacts]) -> None:
+        # What became of the damaged files that were put aside, and of those of which a killed writer did not say so.
+        noted = self._catalogue.put_aside(self.directory)
+        for aside, loss in noted.items():
+            if not os.path.lexists(aside):
+                self.changes.gone(aside)
+                if not loss.missing(aside.parent):
+                    self.changes.restored(loss)
+        folders = {log.folder: log for log in self.logs.values()}
+        for path, facts in gone.items():
+            if path.parent in folders:
+                found = [aside for aside in asides_of(path, strays_of(path.parent)) if aside not in noted]
+                if found:
+                    self._note_damage(folders[path.parent], path, facts, Inspection(None, aside=found[-1]))
 
     def log(self, series: SeriesKey) -> SeriesLog:
         """The log of a series, begun when there is none. Raises `RefusedError` when it cannot name a directory."""
@@ -86,8 +104,8 @@ class SeriesLogs:
             raise storage_error("opening the store", path, error) from error
         if facts is None or facts.stored_bytes != size:
             inspection = (inspect_seal if is_sealed(path) else inspect)(path, log.series)
+            self._note_damage(log, path, facts, inspection)
             facts = inspection.facts
-            self.note_repair(inspection.repaired)
             if facts is None:
                 self.changes.gone(path)
                 return
@@ -107,16 +125,29 @@ class SeriesLogs:
         if is_leftover(log.facts[files.plain], seal):
             inspection = reissue_leftover(files.plain, files.sealed, log.series)
             _logger.info("finished sealing %s", files.sealed)
-            self.note_repair(inspection.repaired)
+            self._note_repair(inspection.repaired)
             log.forget(files.plain)
             if inspection.facts is not None:
                 log.learn(files.plain, inspection.facts)
 
-    def note_repair(self, repaired: str) -> None:
-        """Tell what had to be mended; nothing when it is empty."""
+    def _note_repair(self, repaired: str) -> None:
         if repaired:
             self._repairs.append(repaired)
-            _logger.warning("repaired a segment: %s", repaired)
+            _logger.warning("mended a segment: %s", repaired)
+
+    def _note_damage(self, log: SeriesLog, path: Path, known: SegmentFacts | None, inspection: Inspection) -> None:
+        # Tell what had to be done with a file and what was lost with it.
+        seal = log.facts.get(sealed_path(log.folder, day_of_path(path)))
+        if known is not None and seal is not None and not is_sealed(path) and is_leftover(known, seal):
+            known = None  # its records are in the seal
+        loss = loss_of(path, log.series, known=known, left=inspection.facts, aside=inspection.aside)
+        if loss is None:
+            self._note_repair(inspection.repaired)
+            return
+        self.changes.lost(loss)
+        told = f"{inspection.repaired or path}: {loss.rows or 'an unknown number of'} records cannot be read"
+        self._repairs.append(told)
+        _logger.error("a segment is damaged: %s", told)
 
     def segment(self, log: SeriesLog, day: int, *, first_id: int) -> Segment:
         """The open segment of a day, made when there is none, where ids begin at `first_id`.
@@ -174,8 +205,9 @@ class SeriesLogs:
                 found = True
                 if day in log.open:
                     self.shut(log.open[day])
-                self.note_repair(inspect_seal(path, log.series).repaired)
+                inspection, known = inspect_seal(path, log.series), log.facts[path]
                 log.forget(path)
+                self._note_damage(log, path, known, inspection)
         if found:
             log.correct()
         return found
@@ -206,7 +238,7 @@ class SeriesLogs:
             segment.undo()
             segment.tidy()  # what was never noted is not to be found
             log, inspection = self._open[segment], inspect(segment.path, segment.series)
-            self.note_repair(inspection.repaired)
+            self._note_damage(log, segment.path, log.facts[segment.path], inspection)
             if inspection.facts is None:
                 self._abandon(segment, reason="was put aside")
                 return

@@ -102,12 +102,24 @@ def is_sealed(path: Path) -> bool:
     return path.suffix == SEALED_SUFFIX
 
 
+def segment_place(path: Path) -> str:
+    """Where a segment lies below its store's directory: the same wherever that was moved."""
+    return "/".join(path.parts[-4:])
+
+
+def is_segment_place(text: str) -> bool:
+    """Whether `text` is what `segment_place` may return."""
+    parts = text.split("/")
+    return len(parts) == 4 and is_segment_name(parts[3]) and not {"", ".", ".."} & set(parts)
+
+
 def strays_of(folder: Path) -> list[Path]:
     """The files in the directory of a series that are no segments. Raises as `days_of_folder` does."""
-    return [folder / name for name in _names(folder) if not _is_segment(name)]
+    return [folder / name for name in _names(folder) if not is_segment_name(name)]
 
 
-def _is_segment(name: str) -> bool:
+def is_segment_name(name: str) -> bool:
+    """Whether a segment may be called so."""
     return _DAY_FILE.fullmatch(name) is not None and _day_number(name[:10]) is not None
 
 

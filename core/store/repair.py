@@ -43,10 +43,11 @@ _CHUNK_ROWS = 65_536
 @attrs.frozen
 class Inspection:
     """What a segment holds once it was made sound, and in words what had to be done; `facts` is None when nothing
-    of it could be used and it was put aside."""
+    of it could be used. The damaged original is kept as `aside` when it was more than cut."""
 
     facts: SegmentFacts | None
     repaired: str = ""
+    aside: Path | None = None
 
 
 def inspect(path: Path, series: SeriesKey) -> Inspection:
@@ -64,7 +65,7 @@ def inspect(path: Path, series: SeriesKey) -> Inspection:
                 raise PermanentError("damaged segment", f"{path} has no whole header")
             carried = read_facts(header, path, series)
         except PermanentError as error:
-            return Inspection(None, f"{error}: {put_aside(path)}")
+            return _set_aside(path, error)
         return _inspect_records(path, series, header=header, size=size, carried=carried)
     except OSError as error:
         raise storage_error("inspecting a segment", path, error) from error
@@ -79,10 +80,10 @@ def _inspect_records(
     records: Records = np.memmap(path, dtype, "r", len(header), (rows,)) if rows else empty
     valid = _valid(records, series)
     if valid is None:
-        kept, repaired = rows, ""
+        kept, repaired, aside = rows, "", None
     else:
         kept = int(np.flatnonzero(valid)[-1]) + 1 if valid.any() else 0
-        repaired = _mend(path, header, records, valid, kept=kept)
+        repaired, aside = _mend(path, header, records, valid, kept=kept)
     scattered = valid is not None and not valid[:kept].all()
     records = np.array(records[valid]) if scattered else records[:kept]
     whole = len(header) + records.nbytes
@@ -94,7 +95,7 @@ def _inspect_records(
         repaired += f"{path}: cut {torn} bytes of a torn record"
     facts = facts_of(records, series, first_id=carried.get(FIRST_ID[:-1], 0), stored_bytes=whole)
     facts.generation = carried.get(GENERATION, 0)
-    return Inspection(facts, repaired)
+    return Inspection(facts, repaired, aside)
 
 
 def _valid(records: Records, series: SeriesKey) -> Mask | None:
@@ -110,25 +111,30 @@ def _valid(records: Records, series: SeriesKey) -> Mask | None:
     return None if sound else np.concatenate(parts)
 
 
-def _mend(path: Path, header: bytes, records: Records, valid: Mask, *, kept: int) -> str:
-    # Returns what was done. A zero-filled tail is left to be cut; anything else is put aside before.
+def _mend(path: Path, header: bytes, records: Records, valid: Mask, *, kept: int) -> tuple[str, Path | None]:
+    # Returns what was done, and the original. A zero-filled tail is left to be cut, anything else put aside before.
     bad = len(valid) - int(valid.sum())
     if valid[:kept].all() and not records[kept:].view(np.uint8).any():
-        return f"{path}: cut {bad} zero-filled records"
+        return f"{path}: cut {bad} zero-filled records", None
     content = header + np.array(records[valid]).tobytes()
     aside = put_aside(path)
     replace_file(path, content)
-    return f"{path}: {bad} invalid records removed, {aside}"
+    return f"{path}: {bad} invalid records removed, the original put aside as {aside.name}", aside
 
 
-def put_aside(path: Path) -> str:
-    """Give a damaged file another name, and say which. Raises `OSError`, or `PermanentError` when there are too
+def _set_aside(path: Path, error: PermanentError) -> Inspection:
+    aside = put_aside(path)
+    return Inspection(None, f"{error}: put aside as {aside.name}", aside)
+
+
+def put_aside(path: Path) -> Path:
+    """Give a damaged file another name, which is returned. Raises `OSError`, or `PermanentError` when there are too
     many."""
     for number in range(1, 10_000):
         aside = path.with_name(f"{path.name}.damaged-{number}")
         if not aside.exists():
             path.rename(aside)
-            return f"the original is kept as {aside.name}"
+            return aside
     raise PermanentError("too many damaged segments", str(path))
 
 
@@ -145,7 +151,7 @@ def inspect_seal(path: Path, series: SeriesKey, *, put_aside_damaged: bool = Tru
         except ConfigurationError:
             raise
         except PermanentError as error:
-            return Inspection(None, f"{error}: {put_aside(path)}" if put_aside_damaged else "")
+            return _set_aside(path, error) if put_aside_damaged else Inspection(None)
         return Inspection(attrs.evolve(facts, checksum=checksum_of(records), sha256=file_sha256(path)))
     except OSError as error:
         raise storage_error("inspecting a segment", path, error) from error

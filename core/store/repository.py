@@ -15,6 +15,9 @@ from core.model.records import Records, Schema
 Ids = NDArray[np.int64]
 
 NOT_STORED: Final = "not stored"
+NOT_STREAMED: Final = "not streamed"
+MISSED: Final = "missed"
+DAMAGED_FILE: Final = "damaged file"
 QUARANTINE_ROWS: Final = 1000
 
 
@@ -43,7 +46,10 @@ class AppendResult:
 @attrs.frozen(kw_only=True)
 class Gap:
     """A stretch of a series that is known to be incomplete, and the cause: `NOT_STORED` for `rows` records that were
-    received and lost. `start_ns` is 0 when nothing had been stored before."""
+    received and lost, `NOT_STREAMED` for a time in which nobody followed the series, `MISSED` for ids that never came
+    while somebody did, `DAMAGED_FILE` for what a file held that cannot be read any more; `rows` is 0
+    when nobody knows how many. What came later may have filled it. `start_ns` is 0 when nothing had been stored
+    before."""
 
     series: SeriesKey
     start_ns: int

@@ -83,10 +83,12 @@ def write_seal(path: Path, series: SeriesKey, records: Records, facts: SegmentFa
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
-            with compressor.stream_writer(file, size=len(header) + len(content), closefd=False) as stream:
-                stream.write(header)
-                for at in range(0, len(content), _CHUNK_BYTES):
-                    stream.write(content[at : at + _CHUNK_BYTES])
+            # Not in a `with`: that would end the frame also after an error, and fail in its own way over it.
+            stream = compressor.stream_writer(file, size=len(header) + len(content), closefd=False)
+            stream.write(header)
+            for at in range(0, len(content), _CHUNK_BYTES):
+                stream.write(content[at : at + _CHUNK_BYTES])
+            stream.flush(zstandard.FLUSH_FRAME)
             file.flush()
             os.fdatasync(fd)
         stored_bytes, digest = path.stat().st_size, file_sha256(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 
 from core.store.catalogue import Catalogue, Cursor
+from core.store.losses import Loss
 from core.store.repository import SeriesKey
 from core.store.segment import SegmentFacts
 from core.store.writer import Segment
@@ -20,6 +21,8 @@ class CatalogueChanges:
         self._segments: dict[Path, tuple[SeriesKey, SegmentFacts]] = {}
         self._cursors: dict[SeriesKey, Cursor] = {}
         self._gone: set[Path] = set()
+        self._losses: list[Loss] = []
+        self._restored: list[Loss] = []
 
     def holds(self, path: Path, series: SeriesKey, facts: SegmentFacts) -> None:
         """The segment at `path` holds what `facts` say."""
@@ -27,9 +30,17 @@ class CatalogueChanges:
         self._gone.discard(path)
 
     def gone(self, path: Path) -> None:
-        """There is no segment at `path` any more."""
+        """There is no segment, or no damaged one that was put aside, at `path` any more."""
         self._segments.pop(path, None)
         self._gone.add(path)
+
+    def lost(self, loss: Loss) -> None:
+        """Records were lost."""
+        self._losses.append(loss)
+
+    def restored(self, loss: Loss) -> None:
+        """Records that were lost are stored again."""
+        self._restored.append(loss)
 
     def moved(self, cursor: Cursor) -> None:
         """A series came further."""
@@ -37,15 +48,19 @@ class CatalogueChanges:
 
     def save(self) -> None:
         """Write it down, all of it or nothing. Raises as the catalogue does; it is then saved by the next call."""
-        if self._segments or self._cursors or self._gone:
+        if self._segments or self._cursors or self._gone or self._losses or self._restored:
             self._catalogue.save(
                 segments=[(path, *saved) for path, saved in self._segments.items()],
                 cursors=self._cursors.values(),
                 gone=self._gone,
+                losses=self._losses,
+                restored=self._restored,
             )
             self._segments.clear()
             self._cursors.clear()
             self._gone.clear()
+            self._losses.clear()
+            self._restored.clear()
 
 
 @attrs.define(eq=False)

@@ -15,6 +15,7 @@ from core.store.deadline import CLOSE_TIMEOUT_S, within
 from core.store.faults import database_error, storage_error
 
 _BUSY_S: Final = 5.0
+_UNSHARED: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
 class Database:
@@ -24,17 +25,24 @@ class Database:
     in messages is `name`. Methods block, also for another process that writes, and may be called from any thread:
     they take turns.
 
+    With `read_only` the file must be there and nothing is written, so that a disk which is full or may not be written
+    is no hindrance. What is of an older version, or cannot be shared with writers on such a disk, is read as it was
+    when it was opened.
+
     Raises:
         ConfigurationError: the place cannot be used, or the file is damaged or of a newer version.
         ResourceExhaustedError: no space is left.
         TransientError: another process holds it locked.
     """
 
-    def __init__(self, path: Path, steps: Sequence[str], *, name: str) -> None:
+    def __init__(self, path: Path, steps: Sequence[str], *, name: str, read_only: bool = False) -> None:
         self.path = path
         self._name = name
         self._lock = threading.Lock()
         opening = f"opening the {name}"
+        if read_only:
+            self._database = _open_to_read(path, steps, opening)
+            return
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
@@ -57,17 +65,7 @@ class Database:
             if database.execute("PRAGMA user_version").fetchone()[0] == len(steps):
                 return
         with self.transaction(opening) as database:
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(steps):
-                raise ConfigurationError(
-                    opening,
-                    f"{self.path} has version {version}, this program knows {len(steps)}",
-                    hint="use the newer program",
-                )
-            for step in steps[version:]:
-                for statement in step.split(";"):
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version={len(steps)}")
+            _bring_up_to_date(database, steps, opening=opening, path=self.path)
 
     @contextlib.contextmanager
     def transaction(self, operation: str, *, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -112,3 +110,77 @@ class Database:
                 self._database.close()
 
         within(timeout_s, work, operation=f"closing the {self._name}", path=self.path)
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _bring_up_to_date(database: sqlite3.Connection, steps: Sequence[str], *, opening: str, path: Path) -> None:
+    version = _version(database)
+    if version > len(steps):
+        raise ConfigurationError(
+            opening,
+            f"{path} has version {version}, this program knows {len(steps)}",
+            hint="use the newer program",
+        )
+    for step in steps[version:]:
+        for statement in step.split(";"):
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version={len(steps)}")
+
+
+def _open_to_read(path: Path, steps: Sequence[str], opening: str) -> sqlite3.Connection:
+    try:
+        database = _connect_to_read(path)
+        if _version(database) != len(steps):
+            database = _copied(database)
+            _bring_up_to_date(database, steps, opening=opening, path=path)
+    except sqlite3.Error as error:
+        raise database_error(opening, path, error) from error
+    return database
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    try:
+        return _connect(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _UNSHARED:
+            raise
+    # Sharing it with a writer takes files for which there is no room. Without them what a killed writer left in its
+    # log is read too.
+    if _size(path.with_name(f"{path.name}-wal")):
+        return _copied(_connect(path, "mode=ro&vfs=unix-none", "PRAGMA locking_mode=EXCLUSIVE"))
+    return _copied(_connect(path, "mode=ro&immutable=1"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _connect(path: Path, options: str, *pragmas: str) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        timeout=_BUSY_S,
+        check_same_thread=False,
+        isolation_level=None,
+    )
+    try:
+        for pragma in pragmas:
+            database.execute(pragma)
+        _version(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _copied(source: sqlite3.Connection) -> sqlite3.Connection:
+    with contextlib.closing(source):
+        memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        source.backup(memory)
+    return memory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote
@@ -12,13 +12,15 @@ import numpy as np
 
 from core.errors import ConsoleError
 from core.model.records import Records, Schema
-from core.store.audit import IdGap, IdGaps, audit
+from core.store.audit import audit
 from core.store.catalogue import Catalogue
 from core.store.days import DayReader, Piece, map_plain, merged
 from core.store.faults import DayMovedError, storage_error
+from core.store.holes import IdHoles
 from core.store.lock import is_locked
+from core.store.losses import Loss, is_put_aside, loss_of_aside
 from core.store.paths import DayFiles, all_series, day_of_path, days_of_folder, strays_of
-from core.store.repository import SeriesKey
+from core.store.repository import Gap, SeriesKey
 from core.store.sealed import file_sha256, is_leftover, read_seal_facts
 from core.store.segment import UNKNOWN_CHECKSUM, SegmentFacts, checksum_of, expected_head
 
@@ -35,7 +37,8 @@ _ATTEMPTS: Final = 5
 @attrs.frozen(kw_only=True)
 class Finding:
     """One thing that is wrong, or worth knowing: of `series`, on `day` since the epoch where it is about one, and how
-    many records, ids or files it is about. `code` is for programs, `message` for people."""
+    many records, ids or files it is about. `code` is for programs, `message` for people. What lies between two
+    instants has `start_ns` and `end_ns`."""
 
     severity: Severity
     series: SeriesKey
@@ -43,6 +46,8 @@ class Finding:
     code: str
     message: str
     count: int = 1
+    start_ns: int | None = None
+    end_ns: int | None = None
 
 
 def verify_directory(
@@ -52,8 +57,9 @@ def verify_directory(
 
     Errors: `damaged` (cannot be read, or its header names another series), `checksum`, `rows`, `invalid`,
     `misplaced`, `duplicate`, `overlap`, `disorder` (of a sealed day), `id_gap`, `missing_file`; `torn` when nobody
-    writes. Warnings: `damaged_kept`, `leftover`, `uncatalogued`, and `rows` when there are more than the catalogue
-    knows. For information: `stranger`, `no_checksum`.
+    writes; `damaged_kept` when records of a file that was put aside are in the store no more. Warnings: `known_gap`
+    (ids that are missing within a recorded gap), `damaged_kept` otherwise, `leftover`, `uncatalogued`, and `rows`
+    when there are more than the catalogue knows. For information: `stranger`, `no_checksum`.
 
     Raises:
         ConsoleError: the directory or the catalogue cannot be read.
@@ -61,36 +67,38 @@ def verify_directory(
     directory = directory.absolute()
     known = {} if catalogue is None else catalogue.segments(directory)
     found = [(series, folder, days_of_folder(folder)) for series, folder in all_series(directory)]
-    check = _Check(known if catalogue is not None else None, alive=is_locked(directory))
+    aside = {} if catalogue is None else catalogue.put_aside(directory)
+    check = _Check(known if catalogue is not None else None, aside, alive=is_locked(directory))
+    gaps = [] if catalogue is None else catalogue.gaps()
     total, done = sum(len(days) for _, _, days in found), 0
     for series, folder, days in found:
-        gaps = IdGaps() if series.schema is Schema.TRADES else None
+        holes = holes_of(series, gaps)
         for files in days:
-            yield from check.day(files, series, gaps)
+            yield from check.day(files, series, holes)
             done += 1
             if progress is not None:
                 progress(done, total)
         yield from check.strays(folder, series)
-        if gaps is not None:
-            yield from _gap(series, gaps.finish())
+        yield from hole_findings(series, holes)
     if catalogue is not None:
         yield from check.missing(catalogue.segments(directory))
 
 
 class _Check:
-    # `known` is what the catalogue says by path, None when there is none.
-    def __init__(self, known: dict[Path, SegmentFacts] | None, *, alive: bool) -> None:
+    # `known` is what the catalogue says by path, None when there is none; `put_aside` what it says of damaged files.
+    def __init__(self, known: dict[Path, SegmentFacts] | None, put_aside: dict[Path, Loss], *, alive: bool) -> None:
         self._known = known
+        self._put_aside = put_aside
         self._left = dict(known or {})
         self._alive = alive
         self._reader = DayReader(0)
 
-    def day(self, files: DayFiles, series: SeriesKey, gaps: IdGaps | None) -> list[Finding]:
+    def day(self, files: DayFiles, series: SeriesKey, holes: IdHoles | None) -> list[Finding]:
         """All that is wrong with one day."""
         folder = next(iter(files)).parent
         for _ in range(_ATTEMPTS):
             try:
-                found = list(self._day(files, series, gaps))
+                found = list(self._day(files, series, holes))
             except DayMovedError:  # sealed or removed while it was looked at
                 self._settle(files)
                 now = [found for found in days_of_folder(folder) if found.day == files.day]
@@ -105,7 +113,7 @@ class _Check:
                 return found
         return []
 
-    def _day(self, files: DayFiles, series: SeriesKey, gaps: IdGaps | None) -> Iterator[Finding]:
+    def _day(self, files: DayFiles, series: SeriesKey, holes: IdHoles | None) -> Iterator[Finding]:
         pieces: list[tuple[SegmentFacts, Piece]] = []
         for path, facts, piece in self._files(files, series):
             sealed = path == files.sealed
@@ -114,7 +122,7 @@ class _Check:
                 continue
             yield from self._file(path, facts, piece, series, sealed=sealed)
             pieces.append((facts, piece))
-        yield from self._records(files, series, [piece for _, piece in pieces], gaps)
+        yield from self._records(files, series, [piece for _, piece in pieces], holes)
 
     def _settle(self, files: DayFiles) -> None:
         # What is left in the end is what the catalogue knows and nobody found.
@@ -178,7 +186,7 @@ class _Check:
                 yield _about(ERROR, files, series, "checksum", f"{path.name} is not the file that was sealed")
 
     def _records(
-        self, files: DayFiles, series: SeriesKey, pieces: list[Piece], gaps: IdGaps | None
+        self, files: DayFiles, series: SeriesKey, pieces: list[Piece], holes: IdHoles | None
     ) -> Iterator[Finding]:
         pieces = [piece for piece in pieces if len(piece.records)]
         if not pieces:
@@ -202,20 +210,33 @@ class _Check:
             if result.duplicates > within:
                 message = "records are in the sealed file and in the plain one"
                 yield _about(ERROR, files, series, "overlap", message, result.duplicates - within)
-        if gaps is not None:
-            yield from _gap(series, gaps.add(files.day, ids))
+        if holes is not None:
+            holes.add(files.day, day.records, ids)
 
     def strays(self, folder: Path, series: SeriesKey) -> Iterator[Finding]:
         """Files beside the segments of a series."""
         for path in strays_of(folder):
             name = ascii(path.name)[1:-1]
-            if ".damaged-" in name:
-                finding = WARNING, "damaged_kept", f"{name} was put aside because it was damaged"
-            elif name.endswith(".part"):
+            if is_put_aside(path):
+                yield self._damaged(path, series, self._put_aside.get(path) or loss_of_aside(path, series))
+                continue
+            if name.endswith(".part"):
                 finding = (INFO if self._alive else WARNING), "leftover", f"{name} was never finished"
             else:
                 finding = INFO, "stranger", f"{name} is no file of this program"
             yield Finding(severity=finding[0], series=series, day=None, code=finding[1], message=finding[2])
+
+    def _damaged(self, path: Path, series: SeriesKey, loss: Loss | None) -> Finding:
+        files, message = DayFiles(day_of_path(path)), f"{path.name} was put aside because it was damaged"
+        missing = 0 if loss is None else loss.missing(path.parent)
+        if loss is None or not missing:
+            known = loss is not None and loss.rows
+            return _about(
+                WARNING, files, series, "damaged_kept", f"{message}; its records are stored" if known else message
+            )
+        message += f"; {missing} of the {loss.rows} records it held are not stored"
+        finding = _about(ERROR, files, series, "damaged_kept", message, missing)
+        return attrs.evolve(finding, start_ns=loss.start_ns, end_ns=loss.end_ns)
 
     def missing(self, now_known: dict[Path, SegmentFacts]) -> Iterator[Finding]:
         """Segments that the catalogue knew, and knows now, and that are not there."""
@@ -228,10 +249,26 @@ class _Check:
                 yield _about(ERROR, DayFiles(day_of_path(path)), series, "missing_file", message, facts.rows)
 
 
-def _gap(series: SeriesKey, gap: IdGap | None) -> Iterator[Finding]:
-    if gap is not None:
-        message = f"trade ids are missing, the first is {gap.first}"
-        yield Finding(severity=ERROR, series=series, day=gap.day, code="id_gap", message=message, count=gap.missing)
+def holes_of(series: SeriesKey, gaps: Iterable[Gap]) -> IdHoles | None:
+    """What finds the holes of a series, of which `gaps` and others are recorded; None when it has no trade ids."""
+    if series.schema is not Schema.TRADES:
+        return None
+    return IdHoles(gap for gap in gaps if gap.series == series)
+
+
+def hole_findings(series: SeriesKey, holes: IdHoles | None) -> Iterator[Finding]:
+    """The ids that are missing: `id_gap`, an error, where nothing explains it, else `known_gap`."""
+    for hole in () if holes is None else holes.finish():
+        yield Finding(
+            severity=WARNING if hole.causes else ERROR,
+            series=series,
+            day=hole.day,
+            code="known_gap" if hole.causes else "id_gap",
+            message=hole.message,
+            count=hole.missing,
+            start_ns=hole.start_ns,
+            end_ns=hole.end_ns,
+        )
 
 
 def _about(

@@ -18,14 +18,15 @@ from config.paths import find_paths
 from console.journal import Journal
 from console.plan import EnginePlan, FeedPlan, ProviderName, StorePlan
 from console.supervise import Engine
-from core.clock import wall_ns
+from core.clock import iso_ns, wall_ns
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError, UsageError
 from core.model.records import F_MAYBE_BAD_BOOK, STREAMED, TRADE, Schema
 from core.store.history import EmbeddedHistory
-from core.store.repository import SeriesKey
+from core.store.repository import MISSED, NOT_STREAMED, SeriesKey
 from ringbuf import control, layout
 from ringbuf.control import ControlClient, ControlError
 from ringbuf.reader import RingReader
+from tests.unit.console.batch.running import Console
 
 DEADLINE_S = 60
 
@@ -151,6 +152,51 @@ async def test_a_second_run_continues_the_store() -> None:
     assert len(trades) >= 20
     assert len(np.unique(trades["instrument_id"])) == 1
     assert summary["store"]["duplicates"] == 0
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("provider", ["kraken", "binance"])
+async def test_a_stop_is_a_gap_with_a_cause(provider: ProviderName, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not streamed between two runs is listed by the engine and by the commands, and is no error."""
+    plan, console = make_plan("BTCUSD", provider=provider), Console(capsys)
+    await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 60)
+    assert (console("db", "verify").code, _gaps(console)) == (0, 0)
+    engine = Engine(plan, Journal())
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            path: Path = await nursery.start(engine.run)
+            client = ControlClient(path, timeout_s=10)
+            while not (store := await trio.to_thread.run_sync(client.request, "store"))["gaps"]:
+                await trio.sleep(0.05)
+            client.close()
+            engine.stop()
+    (gap,) = store["gaps"]
+    assert (gap["symbol"], gap["schema"], gap["cause"]) == ("BTCUSD", "trades", NOT_STREAMED)
+    assert gap["rows"] > 0
+    assert 0 < gap["start_ns"] < gap["end_ns"]
+    found = console("db", "verify", "--json")
+    (row,) = found.json["rows"]
+    assert (found.code, row["severity"], row["code"], row["count"]) == (0, "warning", "known_gap", gap["rows"])
+    assert (row["start"], row["end"]) == (iso_ns(gap["start_ns"]), iso_ns(gap["end_ns"]))
+    assert row["message"].endswith(NOT_STREAMED)
+    assert _gaps(console) == 1
+
+
+@pytest.mark.trio
+async def test_trades_that_never_came_are_a_gap_with_a_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the venue left out is missed, also when the engine ends right after, and is no error."""
+    plan, console = make_plan("BTCUSD", provider="binance", faults="gap=10"), Console(capsys)
+    summary = await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 60)
+    assert summary["feeds"][0]["gaps"] > 0
+    found = console("db", "verify", "--json")
+    assert found.code == 0, found.out
+    assert found.json["rows"]
+    assert all(row["code"] == "known_gap" and row["message"].endswith(MISSED) for row in found.json["rows"])
+    assert _gaps(console) >= len(found.json["rows"])
+
+
+def _gaps(console: Console) -> int:
+    return sum(row["gaps"] for row in console("db", "stats", "--json").json["rows"])
 
 
 @pytest.mark.trio

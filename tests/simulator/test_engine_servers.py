@@ -16,6 +16,7 @@ from core.errors import ConfigurationError
 from core.model.records import Schema
 from core.store.postgres.books import PostgresBooks
 from core.store.postgres.reading import PostgresReader
+from core.store.postgres.verify import verify_database
 from core.store.repository import SeriesKey
 from ringbuf.control import ControlClient
 from tests.servers.postgres import PostgresServer
@@ -144,7 +145,8 @@ async def test_servers_go_and_come_back(
 
 @pytest.mark.trio
 async def test_an_engine_ends_while_the_database_is_away(migrated_url: str, postgres_server: PostgresServer) -> None:
-    """An engine that ends during an outage keeps what waits, and the next one brings it to the database."""
+    """An engine that ends during an outage keeps what waits and says how much; the next one brings it to the database
+    and counts it apart."""
 
     async def act(console: Console) -> None:
         await console.until(lambda status: status["store"]["rows"] >= 50)
@@ -167,6 +169,54 @@ async def test_an_engine_ends_while_the_database_is_away(migrated_url: str, post
         ring["committed"] for summary in (first, second) for ring in summary["rings"] if ring["schema"] == "mbp-1"
     )
     assert stored == published
+    assert first["store"]["waiting"] >= 200
+    assert accounted(first) == sum(ring["committed"] for ring in first["rings"])
+    assert second["store"]["replayed"] > 0
+    assert accounted(second) == sum(ring["committed"] for ring in second["rings"])
+
+
+def accounted(summary: dict[str, Any]) -> int:
+    """What a summary says of the records that were received."""
+    store = summary["store"]
+    names = ("rows", "duplicates", "rejected", "lost")
+    return int(store["waiting"]) + sum(
+        int(part[name]) for part in (store, store["quotes"], store["book_updates"]) for name in names
+    )
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_stop_is_a_gap_in_the_database(
+    migrated_url: str, postgres_server: PostgresServer, *, away: bool
+) -> None:
+    """What was not streamed between two runs has its cause, also when the database is away as the second begins."""
+
+    async def first(console: Console) -> None:
+        await console.until(lambda status: status["store"]["rows"] >= 150)
+
+    async def second(console: Console) -> None:
+        if away:
+            await trio.to_thread.run_sync(postgres_server.start)
+        while {gap["symbol"] for gap in (await console.ask("store"))["gaps"]} != {"BTCUSD", "ETHUSD"}:
+            await trio.sleep(0.05)
+        await console.until(lambda status: status["store"]["spill"]["mode"] == "direct")
+
+    await run(plan_with(migrated_url), first)
+    assert await trio.to_thread.run_sync(findings, migrated_url) == set()
+    if away:
+        await trio.to_thread.run_sync(postgres_server.stop)
+    await run(plan_with(migrated_url), second)
+    assert await trio.to_thread.run_sync(findings, migrated_url) == {
+        ("BTCUSD", "warning", "known_gap", "not streamed"),
+        ("ETHUSD", "warning", "known_gap", "not streamed"),
+    }
+
+
+def findings(url: str) -> set[tuple[str, str, str, str]]:
+    """What the check of the database finds, and the end of what it says."""
+    return {
+        (one.series.symbol, one.severity, one.code, one.message.rpartition(": ")[2]) for one in verify_database(url)
+    }
 
 
 @pytest.mark.trio

@@ -50,6 +50,17 @@ def test_the_console_shows_prices_and_q_stores_everything() -> None:
     assert_store_is_whole()
 
 
+def test_leaving_while_the_database_is_away_says_what_waits() -> None:
+    """`q` ends with 0, nothing is lost, and how many records wait on this machine is said on the way out."""
+    with session(*SERVE, DATABASE_URL="postgresql://127.0.0.1:1/nowhere") as running:
+        running.read_until("spilled")
+        running.send(b"q")
+        assert running.wait() == 0
+        _assert_given_back(running)
+        assert b"records wait on this machine for the database" in running.output
+    assert list((find_paths().data / "spill").rglob("*.dbn"))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_signals_end_screen_and_engine_cleanly(number: signal.Signals, code: int) -> None:
     """A signal restores the terminal, drains the store and gives the right exit code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import psycopg
@@ -10,7 +11,8 @@ import psycopg
 from core.clock import DAY_NS
 from core.errors import PermanentError
 from core.model.records import Schema
-from core.store.audit import IdGap, IdGaps, audit
+from core.store.audit import audit
+from core.store.postgres.books import PostgresBooks
 from core.store.postgres.connection import connect, printable_url
 from core.store.postgres.encoding import number
 from core.store.postgres.exchange import Exchange
@@ -21,9 +23,9 @@ from core.store.postgres.partitions import PACKING_S, snapshot
 from core.store.postgres.reading import PLANNING, merged, numbers_of
 from core.store.postgres.series import days_of_series, find_series, stored_series
 from core.store.postgres.tables import table_of
-from core.store.repository import SeriesKey
+from core.store.repository import Gap, SeriesKey
 from core.store.segment import expected_head
-from core.store.verify import ERROR, WARNING, Finding, Severity, VerifyProgress
+from core.store.verify import ERROR, WARNING, Finding, Severity, VerifyProgress, hole_findings, holes_of
 
 
 def verify_database(url: str, progress: VerifyProgress | None = None) -> Iterator[Finding]:
@@ -31,18 +33,21 @@ def verify_database(url: str, progress: VerifyProgress | None = None) -> Iterato
     Others may write meanwhile. A day of one series must fit in memory.
 
     Codes: `rows`, `damaged` (a packed day), `disorder` (in a packed chunk), `invalid`, `misplaced`, `duplicate`,
-    `overlap` and `id_gap` are errors; `quarantine` is a warning.
+    `overlap` and `id_gap` are errors; `known_gap` (ids that are missing within a recorded gap) and `quarantine` are
+    warnings.
 
     Raises:
         ConsoleError: the database cannot be read.
     """
+    with closing(PostgresBooks(url)) as books:
+        gaps = books.gaps()
     exchange = Exchange(connect(url, statement_s=PACKING_S), timeout_s=PACKING_S)
     try:
         exchange.script(PLANNING)
         keys = stored_series(exchange)
         for done, key in enumerate(keys, start=1):
             with snapshot(exchange, table_of(key.schema)):
-                yield from _check(exchange, key)
+                yield from _check(exchange, key, gaps)
             if progress is not None:
                 progress(done, len(keys))
     except psycopg.Error as error:
@@ -51,10 +56,10 @@ def verify_database(url: str, progress: VerifyProgress | None = None) -> Iterato
         exchange.close()
 
 
-def _check(exchange: Exchange, series: SeriesKey) -> Iterator[Finding]:
+def _check(exchange: Exchange, series: SeriesKey, gaps: list[Gap]) -> Iterator[Finding]:
     known = find_series(exchange, series)
     assert known is not None, "a series is never deleted"
-    gaps = IdGaps() if series.schema is Schema.TRADES else None
+    holes = holes_of(series, gaps)
     rows = 0
     unreadable = False
     for day in days_of_series(exchange, known.series_id, table_of(series.schema)):
@@ -70,10 +75,9 @@ def _check(exchange: Exchange, series: SeriesKey) -> Iterator[Finding]:
         rows += len(whole.records)
         ids = numbers_of(series.schema, whole, reference=known.newest_id)
         yield from _audit(series, day, whole, ids, packed=packed)
-        if gaps is not None:
-            yield from _gap(series, gaps.add(day, ids))
-    if gaps is not None:
-        yield from _gap(series, gaps.finish())
+        if holes is not None:
+            holes.add(day, whole.records, ids)
+    yield from hole_findings(series, holes)
     if rows != known.rows and not unreadable:
         message = f"{rows} records are there, {known.rows} were counted"
         yield _finding(ERROR, series, None, "rows", message, abs(rows - known.rows))
@@ -106,12 +110,6 @@ def _audit(
     late = sum(int((np.diff(chunk.records["ts_event"].view(np.int64)) < 0).sum()) for chunk in packed)
     if late:
         yield _finding(ERROR, series, day, "disorder", "packed records are not in order", late)
-
-
-def _gap(series: SeriesKey, gap: IdGap | None) -> Iterator[Finding]:
-    if gap is not None:
-        message = f"trade ids are missing, the first is {gap.first}"
-        yield _finding(ERROR, series, gap.day, "id_gap", message, gap.missing)
 
 
 def _quarantine(exchange: Exchange, series: SeriesKey) -> Iterator[Finding]:

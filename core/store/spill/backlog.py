@@ -52,6 +52,7 @@ class Backlog:
         self._limits = limits
         self._memory = Memory()
         self._settled: dict[SeriesKey, AppendResult] = {}
+        self._inherited: dict[SeriesKey, AppendResult] = {}
         self._telling = threading.Lock()  # never held for long
         self.writer = secrets.token_hex(8)
         self._syncing = threading.Lock()  # held while files are synced or removed; taken before `changed`
@@ -165,13 +166,19 @@ class Backlog:
         result = lane.secure(position)
         if result != AppendResult():
             with self._telling:
-                self._settled[lane.series] = summed(self._settled.get(lane.series, AppendResult()), result)
+                told = self._settled if lane.head_writer == self.writer else self._inherited
+                told[lane.series] = summed(told.get(lane.series, AppendResult()), result)
 
     def take_settled(self) -> list[tuple[SeriesKey, AppendResult]]:
-        """What was settled since the last call, by series."""
+        """What of this run was settled since the last call, by series."""
         with self._telling:
             told, self._settled = self._settled, {}
         return list(told.items())
+
+    def inherited(self) -> dict[SeriesKey, AppendResult]:
+        """What of an earlier run was settled since the start, by series."""
+        with self._telling:
+            return dict(self._inherited)
 
     def waiting_files(self) -> list[SpillFile]:
         """The files that hold anything; the caller holds `changed`."""

@@ -105,6 +105,13 @@ class Lane:
         replayed = max(self.sent - self.files[0].base, 0)
         return max(sum(file.rows for file in self.files) - replayed, 0)
 
+    @property
+    def unsettled_rows(self) -> int:
+        """Records, on the disk and in memory, that the database is not known to hold durably."""
+        first = self.files[0].base if self.files else self.batches[0].first if self.batches else self.end
+        rows = sum(file.rows for file in self.files) + sum(len(batch.records) for batch in self.batches)
+        return rows - max(self.secured - first, 0)
+
     def add(self, records: Records, newest_id: int) -> Batch:
         """Take records, which nobody changes any more, behind all others."""
         self.end += len(records)

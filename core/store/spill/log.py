@@ -207,7 +207,7 @@ def open_files(folder: Path, series: SeriesKey, repairs: list[str]) -> list[Spil
             try:
                 files.append(SpillFile(folder / name, series))
             except PermanentError as error:
-                repairs.append(f"{error}: {put_aside(folder / name)}")
+                repairs.append(f"{error}: put aside as {put_aside(folder / name).name}")
     except BaseException as error:
         for file in files:
             file.close()

@@ -37,8 +37,9 @@ class SpillState:
 
     `mode` is "direct", "spilling" (the database does not take them) or "catching up" (it takes what waits on the
     disk), since `since_ns`. `queued_rows` wait in memory, `spilled_rows` on the disk, in files of `spilled_bytes`;
-    `replayed_rows` were given to the database from the disk since the start. `problem` is empty while all goes well;
-    the next attempt is in `next_try_s`.
+    `replayed_rows` were given to the database from the disk since the start. `unsettled_rows` are all, in memory and
+    on the disk, that the database is not known to hold durably. `problem` is empty while all goes well; the next
+    attempt is in `next_try_s`.
     """
 
     mode: str = "direct"
@@ -46,6 +47,7 @@ class SpillState:
     spilled_rows: int = 0
     spilled_bytes: int = 0
     replayed_rows: int = 0
+    unsettled_rows: int = 0
     since_ns: int = 0
     problem: str = ""
     next_try_s: float = 0.0
@@ -99,8 +101,13 @@ class SpillingTickStore:
         return AppendResult()
 
     def settled(self) -> list[tuple[SeriesKey, AppendResult]]:
-        """What the database made of records since the last call, by series. Does not block."""
+        """What the database made of records since the last call, by series. Those of an earlier run are not among
+        them. Does not block."""
         return self._backlog.take_settled()
+
+    def inherited(self) -> dict[SeriesKey, AppendResult]:
+        """What the database made, since the start, of records that an earlier run had left. Does not block."""
+        return self._backlog.inherited()
 
     def run_errand(self) -> None:
         """Call `errand` again as soon as the database answers."""
@@ -136,6 +143,7 @@ class SpillingTickStore:
             spilled_rows=sum(lane.spilled_rows for lane in lanes),
             spilled_bytes=sum(file.stored_bytes for file in files),
             replayed_rows=carrier.replayed_rows,
+            unsettled_rows=sum(lane.unsettled_rows for lane in lanes),
             since_ns=self._state.since_ns if mode == self._state.mode else wall_ns(),
             problem=problem,
             next_try_s=max(next_ns - monotonic_ns(), 0) / NS_PER_S if next_ns else 0.0,

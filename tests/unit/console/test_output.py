@@ -19,11 +19,46 @@ def test_one_set_of_rows_in_four_forms(capsys: pytest.CaptureFixture[str]) -> No
     output.write_rows(ROWS, form="ndjson")
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == ROWS
     output.write_rows(ROWS, form="csv")
-    assert capsys.readouterr().out.splitlines()[:2] == ["symbol,rows,note", "BTCUSD,3,-"]
+    assert capsys.readouterr().out.splitlines()[:2] == ["symbol,rows,note", "BTCUSD,3,"]
     output.write_rows(ROWS, form="table")
     table = capsys.readouterr().out
     assert table.splitlines()[1] == "BTCUSD         3  -"
     assert "\x1b" not in table
+
+
+def test_no_rows_have_a_header_in_csv_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the columns are known CSV names them; a table of nothing is nothing."""
+    for form, printed in (("csv", "symbol,rows\n"), ("table", ""), ("ndjson", ""), ("json", '{"rows":[]}\n')):
+        output.write_rows([], form=form, columns=("symbol", "rows"))
+        assert capsys.readouterr().out == printed
+
+
+def test_a_table_leaves_out_what_holds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the columns that are not asked for by name a table has those with something in them, CSV has all."""
+    rows = [{"symbol": "BTCUSD", "rows": 0, "late": 0, "note": None, "gaps": 0},
+            {"symbol": "ETHUSD", "rows": 0, "late": 0, "note": "", "gaps": 2}]  # fmt: skip
+    output.write_rows(rows, form="table", core=("symbol", "rows"))
+    assert capsys.readouterr().out.splitlines()[0].split() == ["symbol", "rows", "gaps"]
+    output.write_rows(rows, form="csv", core=("symbol", "rows"))
+    assert capsys.readouterr().out.splitlines()[2] == "ETHUSD,0,0,,2"
+
+
+def test_an_object_is_lines_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    """Objects within become lines with a dot, lists of objects tables under their names; JSON stays as it is."""
+    value = {
+        "schema_version": 1,
+        "state": "up",
+        "store": {"kind": "x", "cache": {"hits": 3}},
+        "feeds": ROWS,
+        "log": [],
+    }
+    output.write_object(value, form="table")
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["name", "value"], ["state", "up"], ["store.kind", "x"], ["store.cache.hits", "3"], ["log", "-"], [],
+        ["feeds"], ["symbol", "rows", "note"], ["BTCUSD", "3", "-"], ["ETH?[2JUSD", "12", '{"a":1}'],
+    ]  # fmt: skip
+    output.write_object(value, form="json")
+    assert json.loads(capsys.readouterr().out) == value
 
 
 def test_an_error_is_one_object_or_one_line(capsys: pytest.CaptureFixture[str]) -> None:

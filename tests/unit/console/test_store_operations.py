@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from console.store_operations import store_operations
+from core.clock import iso_ns
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.model.records import Records, Schema
 from core.store.cache.memory import InMemoryTickCache
@@ -49,6 +50,8 @@ async def test_the_cache_is_asked_in_a_thread() -> None:
     cache = Cache()
     cache.push(TRADES, ticks(range(1, 6)))
     answer = await recent(cache, venue=TRADES.venue.lower(), symbol=TRADES.symbol.lower(), rows=2)
+    assert [trade["time"] for trade in answer["trades"]] == [iso_ns(trade["ts_event"]) for trade in answer["trades"]]
+    assert not any(trade["quantity"].endswith("0") for trade in answer["trades"])
     assert (answer["venue"], answer["symbol"], len(answer["trades"])) == (TRADES.venue, TRADES.symbol, 2)
     assert cache.threads
     assert threading.get_ident() not in cache.threads
@@ -71,7 +74,6 @@ async def test_the_venue_may_be_left_out() -> None:
     "request_",
     [
         {"venue": "KRAKEN"},
-        {"venue": "", "symbol": "BTCUSD"},
         {"venue": "\ud800", "symbol": "BTCUSD"},
         {"venue": "KRAKEN\n", "symbol": "BTCUSD"},
         {"venue": "KRAKEN", "symbol": "\ud800"},
@@ -91,8 +93,10 @@ async def test_a_bad_request_is_refused(request_: dict[str, Any]) -> None:
 
 @pytest.mark.trio
 async def test_nothing_to_answer_is_said() -> None:
-    """A series that is not cached is not found; an engine without a cache refuses."""
+    """A series not cached, or a symbol that nobody streams, is not found; an engine without a cache refuses."""
     with pytest.raises(NotFoundError, match="BTCUSD"):
         await recent(Cache(), venue="KRAKEN", symbol="BTCUSD")
+    with pytest.raises(NotFoundError, match="no such symbol"):
+        await recent(Cache(), symbol="BTCUSD")
     with pytest.raises(RefusedError, match="nothing is cached"):
         await recent(None, venue="KRAKEN", symbol="BTCUSD")

@@ -82,6 +82,31 @@ async def test_a_failure_is_told_and_the_next_job_runs() -> None:
 
 
 @pytest.mark.trio
+async def test_a_fault_in_the_program_ends_the_job_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody thought of is logged with where it happened, fails the job, and the engine and its upkeep go on."""
+    faults = [ZeroDivisionError("by nothing")]
+
+    def compress(_before_day: int, _progress: Progress) -> list[dict[str, Any]]:
+        if faults:
+            raise faults.pop()
+        return []
+
+    upkeep = Upkeep({"compress": compress}, StorePlan())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upkeep.run)
+        first = upkeep.start("compress", 1)
+        await until(ended(first))
+        assert (first.state, first.message) == ("failed", "a fault in the program: ZeroDivisionError('by nothing')")
+        second = upkeep.start("compress", 1)
+        await until(ended(second))
+        assert second.state == "done"
+        nursery.cancel_scope.cancel()
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.message == "compress failed"
+    assert record.exc_info is not None
+
+
+@pytest.mark.trio
 async def test_the_end_of_the_engine_ends_the_work() -> None:
     """When the engine stops, its upkeep does not wait for the work, and the work ends at its next step."""
     entered, go, left = threading.Event(), threading.Event(), threading.Event()

@@ -117,6 +117,9 @@ def test_bars_are_made_of_the_trades(console: Console) -> None:
     assert rows[1]["close"] == "0.000000005"
     assert len(console("db", "bars", *BTC, "--last", "1", "--json").json["rows"]) == 1
     assert console("db", "bars", *BTC, "--timeframe", "7m").code == 2
+    assert console("db", "bars", *BTC, "--last", "1", "--limit", "1").code == 2
+    (first,) = console("db", "bars", *BTC, "--limit", "1", "--json").json["rows"]
+    assert first["time"] == "2025-11-22T00:00:00.000000000Z"
 
 
 @pytest.mark.parametrize(
@@ -124,12 +127,16 @@ def test_bars_are_made_of_the_trades(console: Console) -> None:
     [
         ("--start", "yesterday"),
         ("--start", "2025-13-01"),
-        ("--start", "2025-11-22T00:00:00+01:00"),
+        ("--start", "2025-11-22T00:00:00+25:00"),
+        ("--start", "20251122"),
+        ("--start", "1732233600"),
+        ("--start", "2025-11-22 00"),
         ("--start", "1950-01-01"),
         ("--start", "9999-01-01"),
         ("--start", "2025-11-23", "--end", "2025-11-22"),
         ("--start", "2025-11-22", "--end", "2025-11-22"),
-        ("--start", "2025-11-22", "--last", "5"),
+        ("--limit", "2", "--last", "5"),
+        ("--limit", "0"),
         ("--last", "0"),
         ("--last", "-4"),
         ("--schema", "mbo"),

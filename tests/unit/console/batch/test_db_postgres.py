@@ -14,7 +14,7 @@ from core.store.paths import series_directory
 from core.store.postgres.books import PostgresBooks
 from core.store.postgres.connection import connect
 from core.store.postgres.store import PostgresTickStore
-from core.store.repository import NOT_STORED, Gap
+from core.store.repository import NOT_STORED, NOT_STREAMED, Gap
 from core.store.spill.log import SpillFile, create_file
 from tests.conformance.ticks import BOOKS, QUOTES, T0, TRADES, ticks
 from tests.unit.console.batch.running import Console, append_all, home, ticks_directory
@@ -150,6 +150,13 @@ def test_verify_finds_what_is_wrong_in_the_database(console: Console, database: 
         append_all(store, (TRADES, ticks([110]), 110))
     assert [row["code"] for row in console("db", "verify", "--json").json["rows"]] == ["id_gap"]
     assert console("db", "verify", "--allow-gaps").code == 0
+    with closing(PostgresBooks(database)) as books:
+        span = {"start_ns": T0 + 100_000, "end_ns": T0 + 110_000}
+        books.record_gap(Gap(series=TRADES, rows=9, cause=NOT_STREAMED, **span))
+    known = console("db", "verify", "--json")
+    (row,) = known.json["rows"]
+    assert (known.code, row["severity"], row["code"], row["count"]) == (0, "warning", "known_gap", 9)
+    assert (row["start"], row["end"]) == ("2025-11-22T00:00:00.000100000Z", "2025-11-22T00:00:00.000110000Z")
     console("db", "compress", "--before", "2025-11-23")
     with connect(database) as connection:
         connection.execute("UPDATE packed_data SET sha256 = decode(repeat('00', 32), 'hex')")
@@ -160,8 +167,8 @@ def test_verify_finds_what_is_wrong_in_the_database(console: Console, database: 
 def test_what_waits_is_what_the_database_has_not_taken(
     console: Console, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a spilled file the part that was replayed does not wait any more; when the database is away it is said how
-    much may wait."""
+    """Of a spilled file the part that was replayed does not wait any more; when the database is away what may wait is
+    listed, what is stored is not known, and the exit code is 7."""
     writer, folder = "0" * 16, series_directory(home() / "data" / "spill" / "0", TRADES)
     create_file(folder, TRADES, number=1, writer=writer, base=40, reference=3).close()
     with closing(SpillFile(next(folder.glob("*.dbn")), TRADES)) as file:
@@ -171,9 +178,16 @@ def test_what_waits_is_what_the_database_has_not_taken(
     (row,) = console("db", "stats", "--json").json["rows"]
     assert (row["rows"], row["waiting"]) == (2, 1)
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/nowhere")
+    found = console("db", "stats", "--json")
+    assert (found.code, found.json["waiting_rows"], found.json["total_rows"]) == (7, 3, None)
+    assert "connecting" in found.json["problem"]
+    (row,) = found.json["rows"]
+    assert (row["symbol"], row["waiting"], row["rows"], row["first"], row["gaps"]) == ("BTCUSD", 3, None, None, None)
     found = console("db", "stats")
     assert found.code == 7
     assert "up to 3 rows" in found.err
+    assert "connecting" in found.err
+    assert found.out.splitlines()[1].split()[-1] == "3"
 
 
 def test_quotes_and_books_are_exported_from_the_database(console: Console, database: str, tmp_path: Path) -> None:

@@ -102,6 +102,25 @@ def test_the_head_says_where_and_how() -> None:
         assert part in lines[2]
 
 
+def test_the_figures_of_a_database_stand_still() -> None:
+    """While all goes well records in memory change nothing, and no figure moves another, at 80 cells as well."""
+    places = set()
+    for queued, lag_s, sync_age_s in ((0, 0.02, 0.4), (345, 0.31, 9.99), (0, 0.02, 12.0), (20_000, 1.5, 10.2)):
+        spill = {
+            **SPILL,
+            "mode": "direct",
+            "queued_rows": queued,
+            "spilled_rows": 0,
+            "spilled_bytes": 0,
+            "problem": "",
+        }
+        line = screen(view(kind="postgres", lag_s=lag_s, sync_age_s=sync_age_s, spill=spill), width=80, height=21)[1]
+        assert "since" not in line
+        assert "in memory" not in line
+        places.add(tuple(line.index(word) for word in ("stored to", "synced", "lost", "quarantined")))
+    assert len(places) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -154,7 +173,11 @@ def test_a_job_that_ended_shows_its_results() -> None:
     """The worst result comes first, with its place; how many there are and how they are put away is said."""
     lines = screen(view(job={**JOB, "state": "done", "done": 10, "results": FINDINGS}))
     assert "⚠ done: 10 of 10 days, 1 error, BTCUSD trades" in found(lines, "verify   ")
-    at = next(number for number, line in enumerate(lines) if "─ Results of verify ─ 2 ─ 1 error ─ esc hides" in line)
+    at = next(
+        number
+        for number, line in enumerate(lines)
+        if "─ Results of verify ─ 1 error ─ 2 findings ─ esc hides" in line
+    )
     assert lines[at + 1].strip() == (
         "⚠ error    BTCUSD mbp-1 KRAKEN 2026-09-20  checksum: the file was changed  count 2"
     )
@@ -162,7 +185,7 @@ def test_a_job_that_ended_shows_its_results() -> None:
         lines[at + 2].strip().startswith("● info     BTCUSD trades KRAKEN 2026-09-20  leftover: an unfinished file")
     )
     assert any(
-        "─ Results of verify ─ 900 ─" in line and "─ 898 more ─" in line
+        "─ 1 error ─ 900 findings ─" in line and "─ 898 more ─" in line
         for line in screen(view(job={**JOB, "results": FINDINGS, "result_rows": 900}))
     )
     hidden = Place(cursor=TRADES, results=False)
@@ -201,9 +224,7 @@ def test_the_chosen_series_is_shown_in_full() -> None:
     """No figure is shortened in the detail: rows, bytes, ids, instants to the nanosecond, gaps with cause."""
     lines = screen(view())
     at = next(number for number, line in enumerate(lines) if "─ BTCUSD trades on KRAKEN ─ 1 gap recorded" in line)
-    assert lines[at + 1].strip() == (
-        "rows 12 345 678  in days 2  bytes 592 592 544  48.0 a row  newest id 98 765 432"
-    )
+    assert lines[at + 1].strip() == ("rows 12 345 678  days 2  bytes 592 592 544  48.0 a row  newest id 98 765 432")
     assert lines[at + 2].strip() == ("first 2026-09-20 14:13:20.000000000  last 2026-09-21 14:13:17.123456789")
     assert lines[at + 3].strip() == "duplicates 7  late 5  rejected 1  rows/s 0"
     assert lines[at + 4].strip() == (

@@ -111,7 +111,7 @@ def test_an_old_job_is_not_told_of() -> None:
     assert told.answer(job={**old, "state": "running"}) == ""
     assert told.answer(job=old) == "verify failed: 3 of 10 days, no space"
     quick = {**JOB, "name": "compress", "state": "done", "total": 0, "message": ""}
-    assert told.answer(job=quick) == "compress done: nothing to say"
+    assert told.answer(job=quick) == "compress done: nothing to compress"
 
 
 def test_errors_are_counted_when_a_job_ends() -> None:

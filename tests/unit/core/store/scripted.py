@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from core.errors import ConsoleError, TransientError
@@ -200,6 +200,7 @@ class Place:
         self.settle()
         self.store.close()
         self.settle()
+        self._add(self.store.inherited().items())
         return self.open()
 
     def offer(self, count: int = 10, series: SeriesKey = QUOTES) -> None:
@@ -210,8 +211,17 @@ class Place:
 
     def settle(self) -> None:
         """Add up what the store has told since."""
-        for series, result in self.store.settled():
+        self._add(self.store.settled())
+
+    def _add(self, told: Iterable[tuple[SeriesKey, AppendResult]]) -> None:
+        for series, result in told:
             self.counted[series] = summed(self.counted.get(series, AppendResult()), result)
+
+    def told(self, series: SeriesKey) -> AppendResult:
+        """What became of a series, of the records that this run of the store found on the disk as well."""
+        self.settle()
+        inherited = self.store.inherited().get(series, AppendResult())
+        return summed(self.counted.get(series, AppendResult()), inherited)
 
     def arrives(self, series: SeriesKey = QUOTES, *, counted: bool = True) -> None:
         """Wait until everything offered is in the database, once and in order, and nothing is left on the disk."""
@@ -220,8 +230,7 @@ class Place:
         assert prices(self.remote.store.read(series, 0, EVER)) == list(range(1, self._next + 1))
         assert self.files() == []
         assert self.store._backlog._memory == Memory()
-        self.settle()
-        assert not counted or self.counted[series] == AppendResult(rows=self._next)
+        assert not counted or self.told(series) == AppendResult(rows=self._next)
 
     def files(self) -> list[Path]:
         """The files of the spill."""

@@ -145,6 +145,21 @@ def test_a_restart_goes_on_where_it_was(place: Place) -> None:
     place.arrives()
 
 
+def test_what_an_earlier_run_left_is_counted_apart(place: Place) -> None:
+    """What is settled of this run and of the one before is told separately; until then it is unsettled."""
+    place.remote.fault = GONE
+    place.offer(30)
+    place.reopen()
+    place.offer(5)
+    place.store.sync()
+    assert place.store.state.unsettled_rows == 35
+    place.remote.fault = None
+    until(lambda: place.store.state.mode == "direct")
+    assert place.store.state.unsettled_rows == 0
+    assert place.store.settled() == [(QUOTES, AppendResult(rows=5))]
+    assert place.store.inherited() == {QUOTES: AppendResult(rows=30)}
+
+
 def test_a_file_that_was_replayed_in_part_is_continued(place: Place, tmp_path: Path) -> None:
     """After a restart in the middle of the catch-up only the rest is replayed."""
     place.remote.fault = GONE
@@ -319,7 +334,7 @@ def test_any_run_of_failures_ends_as_if_there_had_been_none(seed: int, tmp_path:
     place.settle()
     for series, result in expected.items():
         assert place.remote.store.read(series, 0, EVER).tobytes() == plain.read(series, 0, EVER).tobytes(), seed
-        told = place.counted[series]
+        told = place.told(series)
         # Of what was stored without an answer it is not known how much of it was new, and nothing after a restart.
         assert told.rows + told.duplicates <= result.rows + result.duplicates, seed
         assert restarts or told.rows + told.duplicates == result.rows + result.duplicates, seed

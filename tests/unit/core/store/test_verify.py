@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.errors import ConsoleError, ResourceExhaustedError, TransientError
 from core.model.records import F_SNAPSHOT, UNDEF_TIMESTAMP, Schema
 from core.store import logs, verify
-from core.store.audit import Audit, IdGaps, audit, duplicates
+from core.store.audit import Audit, audit, duplicates
 from core.store.catalogue import Catalogue
 from core.store.days import map_plain
 from core.store.history import EmbeddedHistory
-from core.store.repository import QUARANTINE_ROWS, AppendResult, SeriesKey
+from core.store.repository import MISSED, NOT_STREAMED, QUARANTINE_ROWS, AppendResult, Gap, SeriesKey
 from core.store.segment import expected_head, plain_header
 from core.store.verify import Finding, verify_directory
 from tests.conformance.ticks import BOOKS, DAY_NS, QUOTES, T0, TRADES, bars, prices, ticks
@@ -115,7 +113,12 @@ def test_missing_and_unknown_files_are_found(home: Home) -> None:
     folder = home.folder()
     home.store.close()
     (folder / "2025-11-23.dbn").rename(folder / "2025-11-25.dbn")
-    for name in ("2025-11-22.dbn.damaged-1", "2025-11-22.dbn.zst.7-1.part", "notes\x1b.txt", "2025-99-99.dbn"):
+    for name in (
+        "2025-11-22.dbn.damaged-1",
+        "2025-11-22.dbn.zst.7-1.part",
+        "notes\x1b.txt",
+        "2025-99-99.dbn.damaged-1",
+    ):
         (folder / name).write_bytes(b"")
     assert sorted(found(home)) == [
         ("error", "misplaced", 10), ("error", "missing_file", 10), ("info", "stranger", 1), ("info", "stranger", 1),
@@ -172,43 +175,38 @@ def test_overlaps_are_found(home: Home) -> None:
         assert expected in found(home)
 
 
-def test_gaps_in_trade_ids_are_found(home: Home) -> None:
-    """Ids that no trade has are counted within a day and across days, once each, with the first of them."""
+def test_holes_in_trade_ids_are_found(home: Home) -> None:
+    """Each hole within a day and across days is an error of its own, with its ids and the instants around it."""
     home.store.append(TRADES, ticks([25, 24], stamps=[T0 + 50 + DAY_NS, T0 + 50]), 25)
     home.store.append(TRADES, ticks([40], stamps=[T0 + 5 * DAY_NS]), 40)
-    gaps = [finding for finding in verify_directory(home.ticks, home.catalogue) if finding.code == "id_gap"]
-    assert [(gap.day, gap.count) for gap in gaps] == [(DAY, 3), (DAY + 5, 14)]
-    assert gaps[0].message == "trade ids are missing, the first is 21"
-    assert found(home) == [("error", "id_gap", 3), ("error", "id_gap", 14)]
+    holes = [finding for finding in verify_directory(home.ticks, home.catalogue) if finding.code == "id_gap"]
+    assert [(hole.day, hole.count, hole.message) for hole in holes] == [
+        (DAY + 5, 14, "trade ids 26 to 39 are missing"),
+        (DAY, 3, "trade ids 21 to 23 are missing"),
+    ]
+    assert [(hole.start_ns, hole.end_ns) for hole in holes] == [
+        (T0 + 50 + DAY_NS, T0 + 5 * DAY_NS),
+        (T0 + 50, T0 + 19 + DAY_NS),
+    ]
+    assert found(home) == [("error", "id_gap", 14), ("error", "id_gap", 3)]
 
 
-@given(
-    present=st.dictionaries(st.integers(1, 100), st.integers(-3, 3), max_size=100),
-    offset=st.sampled_from([0, 2**32 - 20, 2**40]),
-)
-def test_gaps_against_a_set(present: dict[int, int], offset: int) -> None:
-    """Wherever days end, and in whatever order ids come near midnight, as many are missing as a plain set says."""
-    days: list[list[int]] = [[] for _ in range(7)]
-    for number, strayed in present.items():
-        days[(number + strayed) // 20 + 1].append(offset + number)
-    gaps = IdGaps()
-    found = [gaps.add(index, np.array([*day, 0], np.int64)) for index, day in enumerate(days)]
-    found.append(gaps.finish())
-    missing = max(present) - min(present) + 1 - len(present) if present else 0
-    assert sum(gap.missing for gap in found if gap is not None) == missing
-
-
-def test_gaps_of_days_in_order() -> None:
-    """Days whose ids overlap near midnight miss nothing; each gap is told once."""
-    gaps = IdGaps()
-    assert gaps.add(1, np.array([1, 2, 3, 5])) is None
-    assert gaps.add(2, np.array([4, 6, 7, 10])) is None
-    gap = gaps.add(3, np.array([11, 14]))
-    assert gap is not None
-    assert (gap.day, gap.missing, gap.first) == (2, 2, 8)
-    last = gaps.finish()
-    assert last is not None
-    assert (last.day, last.missing, last.first) == (3, 2, 12)
+def test_a_hole_with_a_known_cause_is_a_warning(home: Home) -> None:
+    """A hole within a recorded gap is told with the cause; one beside it stays an error, and so does a larger one."""
+    home.store.append(TRADES, ticks([25, 30, 40], stamps=[T0 + 2 * DAY_NS + n for n in (5, 10**10, 10**11)]), 40)
+    span = {"start_ns": T0 + DAY_NS + 19, "end_ns": T0 + 2 * DAY_NS + 5}
+    home.catalogue.record_gap(Gap(series=TRADES, rows=4, cause=NOT_STREAMED, **span))
+    home.catalogue.record_gap(Gap(series=QUOTES, start_ns=0, end_ns=2**62, rows=0, cause=MISSED))
+    late = {"start_ns": T0 + 2 * DAY_NS + 10**10, "end_ns": T0 + 2 * DAY_NS + 10**11}
+    home.catalogue.record_gap(Gap(series=TRADES, rows=8, cause=MISSED, **late))
+    findings = list(verify_directory(home.ticks, home.catalogue))
+    assert [(one.severity, one.code, one.message) for one in findings] == [
+        ("error", "id_gap", "trade ids 31 to 39 are missing"),
+        ("error", "id_gap", "trade ids 26 to 29 are missing"),
+        ("warning", "known_gap", "trade ids 21 to 24 are missing: not streamed"),
+    ]
+    home.store.append(TRADES, ticks(range(21, 25), stamps=[T0 + 2 * DAY_NS] * 4), 24)
+    assert [one.code for one in verify_directory(home.ticks, home.catalogue)] == ["id_gap", "id_gap"]
 
 
 def test_the_audit_is_pure() -> None:
