@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import numpy as np
 
 _SUB_BITS = 4  # 16 steps an octave: a quantile is at most 1/16 too high
 _BUCKETS = 64 << _SUB_BITS
+_EXACT = 2 << _SUB_BITS  # below it, a bucket holds one value
 HALF_WINDOW_NS = 30_000_000_000
 
 
@@ -31,12 +32,16 @@ class LatencyHistogram:
 
     def record(self, delay_ns: int) -> None:
         """Count one delay; a negative one (a venue's clock ahead of ours) counts as 0."""
-        if delay_ns < 0:
-            delay_ns = 0
-        elif delay_ns > self._max_ns:
+        self._counts[_bucket(delay_ns)] += 1
+        if delay_ns > self._max_ns:  # noqa: PLR1730 - `max` takes a fifth of the whole
             self._max_ns = delay_ns
-        shift = max(delay_ns.bit_length() - _SUB_BITS - 1, 0)
-        self._counts[min((shift << _SUB_BITS) + (delay_ns >> shift), _BUCKETS - 1)] += 1
+
+    def record_all(self, delays_ns: Sequence[int]) -> None:
+        """Count each of `delays_ns`, for less than half of what they cost one by one."""
+        counts = self._counts
+        for delay_ns in delays_ns:
+            counts[_bucket(delay_ns)] += 1
+        self._max_ns = max(self._max_ns, max(delays_ns, default=0))
 
     def summary(self) -> LatencySummary:
         """The quantiles so far: each the upper edge of its bucket, never below the true value."""
@@ -59,6 +64,12 @@ class WindowedHistogram(LatencyHistogram):
         if self._clock() >= self._ends_ns:
             self._advance()
         super().record(delay_ns)
+
+    def record_all(self, delays_ns: Sequence[int]) -> None:
+        """Count each of `delays_ns`, as those of a plain histogram are."""
+        if self._clock() >= self._ends_ns:
+            self._advance()
+        super().record_all(delays_ns)
 
     def summary(self) -> LatencySummary:
         """The quantiles of the window, as those of a plain histogram."""
@@ -86,8 +97,16 @@ def _summarise(counts: list[int], max_ns: int) -> LatencySummary:
     return LatencySummary(total, p50_ns, p99_ns, max_ns)
 
 
+def _bucket(delay_ns: int) -> int:
+    if delay_ns < _EXACT:
+        return delay_ns if delay_ns > 0 else 0
+    shift = delay_ns.bit_length() - _SUB_BITS - 1
+    bucket = (shift << _SUB_BITS) + (delay_ns >> shift)
+    return bucket if bucket < _BUCKETS else _BUCKETS - 1
+
+
 def _upper_edge_ns(bucket: int) -> int:
-    if bucket < 2 << _SUB_BITS:
+    if bucket < _EXACT:
         return bucket
     shift = (bucket >> _SUB_BITS) - 1
     return ((bucket - (shift << _SUB_BITS) + 1) << shift) - 1

@@ -1,8 +1,8 @@
 """Keep one WebSocket connection to a venue alive: connect, stamp, hand over, watch, reconnect.
 
-It knows no venue's protocol: what to say and what an answer means is the feed's business. trio-websocket hangs in
-several places (no HTTP answer, a reset while its queue is full, a frame with reserved bits) and leaves sockets open
-in others, so the stream, its nursery and every deadline are our own: one for connecting and one for leaving.
+It knows no venue's protocol: what to say and what an answer means is the feed's business. Frames are the business of
+a `MessageSocket`, which may hang or leave its stream open: the stream, its nursery and every deadline are our own,
+one for connecting and one for leaving.
 """
 
 from __future__ import annotations
@@ -13,14 +13,9 @@ from functools import partial
 from typing import Protocol
 
 import attrs
+import h11
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError
 from wsproto.utilities import ProtocolError
 
 from core.clock import NS_PER_S, WallClock, monotonic_ns, wall_ns
@@ -28,15 +23,13 @@ from core.errors import PermanentError, ResourceExhaustedError, TransientError
 from core.flow.printable import printable
 from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
 from providers.venue.backoff import SETTLED_S, backoff_delays, retry_after_s
+from providers.venue.frame_socket import open_frame_socket
 from providers.venue.transport import Address, StampedStream, open_stream, parse_address
 
 CONNECT_S = 10.0
 LEAVE_S = 0.5
 IDLE_SEND_S = 1.0
 """How often texts that a task put into the outbox are looked for while no frame arrives."""
-MESSAGE_QUEUE_SIZE = 0
-"""None: the library reads on only when the feed has taken everything it read, so that the newest read is always the
-one a message came with, and a backlog waits in the machine's buffers, where the venue notices it."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # exchange-wide snapshots exceed the library's 1 MiB
 RECEIVE_BYTES = 64 * 1024
 
@@ -68,6 +61,35 @@ class Feed(Protocol):
 
     def probe(self) -> str:
         """A question that the venue answers whenever it is alive."""
+
+
+class MessageSocket(Protocol):
+    """An open WebSocket. `ConnectionClosed`, `ProtocolError`, `TransientError` and a stream's own errors end it."""
+
+    async def receive(self) -> list[str | bytes]:
+        """Messages whose last bytes the stream's newest read brought, in order; maybe none. Raises at the end."""
+
+    async def send_message(self, text: str) -> None:
+        """Send one text. Raises `ConnectionClosed` or `trio.BrokenResourceError` when that is no more possible."""
+
+    async def aclose(self) -> None:
+        """Say goodbye. Takes as long as the venue likes."""
+
+
+class OpenSocket(Protocol):
+    """Makes a `MessageSocket` of a stream."""
+
+    async def __call__(
+        self,
+        nursery: trio.Nursery,
+        stream: trio.abc.Stream,
+        address: Address,
+        *,
+        max_message_bytes: int,
+        receive_bytes: int,
+    ) -> MessageSocket:
+        """Shake hands over `stream`, reading at most `receive_bytes` at once, then and later. What runs in `nursery`
+        runs until that is cancelled."""
 
 
 class Waker:
@@ -103,7 +125,7 @@ class _Session:
 
     feed: Feed
     state: ConnectionState
-    socket: WebSocketConnection
+    socket: MessageSocket
     transport: StampedStream
     outbound: list[str]
     waker: Waker
@@ -113,25 +135,36 @@ class _Session:
 
     async def receive(self, clock: WallClock) -> None:
         """Hand every message to the feed. Ends only by an exception."""
-        get_message, handle, outbox = self.socket.get_message, self.feed.handle, self.feed.outbox
-        state, record_delay, transport = self.state, self.state.publish_delay.record, self.transport
+        receive, transport, outbox = self.socket.receive, self.transport, self.feed.outbox
         stamped_by_read = clock is wall_ns
         while True:
-            message = await get_message()
-            ts_recv_ns = transport.read_wall_ns if stamped_by_read else clock()
-            read_ns = transport.read_ns
-            state.messages += 1
+            messages = await receive()
+            if not messages:
+                continue
             if self.answered is not None:
                 self.answered.set()
                 self.answered = None
-            if isinstance(message, str):
-                handle(message, ts_recv_ns)
-            else:
-                state.malformed += 1
-            self.last_frame_ns = handled_ns = monotonic_ns()
-            record_delay(handled_ns - read_ns)
+            self._hand_over(messages, None if stamped_by_read else clock, transport)
             if outbox:
                 self.waker.wake()
+
+    def _hand_over(self, messages: list[str | bytes], clock: WallClock | None, transport: StampedStream) -> None:
+        state, handle = self.state, self.feed.handle
+        read_ns, ts_recv_ns = transport.read_ns, transport.read_wall_ns
+        delays_ns: list[int] = []
+        try:
+            for message in messages:
+                if clock is not None:
+                    ts_recv_ns = clock()
+                state.messages += 1
+                if isinstance(message, str):
+                    handle(message, ts_recv_ns)
+                else:
+                    state.malformed += 1
+                delays_ns.append(monotonic_ns() - read_ns)
+        finally:
+            state.publish_delay.record_all(delays_ns)
+        self.last_frame_ns = monotonic_ns()
 
     async def send(self, interval_s: float) -> None:
         """Send what is due, one text each `interval_s`, apart from receiving, which must never wait for it."""
@@ -178,6 +211,7 @@ async def run_feed(
     delays: Iterator[float] | None = None,
     counters: Sequence[FeedCounters],
     waker: Waker | None = None,
+    open_socket: OpenSocket = open_frame_socket,
 ) -> None:
     """Run `feed` over connections to `endpoints.stream_url` until cancelled, reconnecting whenever one is lost.
 
@@ -185,7 +219,7 @@ async def run_feed(
     gives for the connection's local port when that is not the wall clock. Returns only when the venue closed cleanly
     and `endpoints.ends_on_clean_close`. `delays` replaces the waits between attempts. `counters` are those of the
     feed's symbols, read anew each time: each counts the reconnects. `waker` is for whoever fills the feed's outbox
-    from outside.
+    from outside. `open_socket` is who reads and writes frames.
 
     Raises:
         PermanentError: the feed or the venue's handshake said that it will never work, or the address is none.
@@ -206,6 +240,7 @@ async def run_feed(
             answer_s=answer_s,
             send_interval_s=send_interval_s,
             waker=waker,
+            open_socket=open_socket,
         )
         if loss.permanent is not None:
             _enter(connection, ConnectionStatus.ERROR, loss.reason)
@@ -232,6 +267,7 @@ async def _connect_once(
     answer_s: float,
     send_interval_s: float,
     waker: Waker,
+    open_socket: OpenSocket,
 ) -> _Loss:
     session: _Session | None = None
     loss: _Loss | None = None
@@ -241,7 +277,9 @@ async def _connect_once(
         async with trio.open_nursery() as nursery:
             with connecting:
                 stream, transport = await open_stream(address)
-                socket = await _open_websocket(nursery, stream, address)
+                socket = await open_socket(
+                    nursery, stream, address, max_message_bytes=MAX_MESSAGE_BYTES, receive_bytes=RECEIVE_BYTES
+                )
                 feed.outbox.clear()
                 session = _Session(
                     feed=feed,
@@ -268,7 +306,7 @@ async def _connect_once(
     finally:
         if session is not None:
             feed.closed()
-        # The library leaves its socket open after a close by the venue and after a failed handshake.
+        # trio-websocket leaves it open after a close by the venue and after a failed handshake, too.
         if stream is not None:
             await trio.aclose_forcefully(stream)
     if loss is None:
@@ -276,22 +314,12 @@ async def _connect_once(
     return attrs.evolve(loss, opened=session is not None)
 
 
-async def _open_websocket(nursery: trio.Nursery, stream: trio.abc.Stream, address: Address) -> WebSocketConnection:
-    return await wrap_client_stream(
-        nursery,
-        stream,  # type: ignore[arg-type]  # any stream will do, as for the library's server
-        address.authority,
-        address.target,
-        message_queue_size=MESSAGE_QUEUE_SIZE,
-        max_message_size=MAX_MESSAGE_BYTES,
-        receive_buffer_size=RECEIVE_BYTES,
-    )
-
-
 _EXPECTED = (
     HandshakeError,
     ConnectionClosed,
     ProtocolError,
+    h11.ProtocolError,  # trio-websocket fails at refusing an answer that is no HTTP, and
+    UnicodeDecodeError,  # at reading one with letters that are none
     OSError,
     trio.BrokenResourceError,
     trio.ClosedResourceError,

@@ -33,6 +33,18 @@ def test_odd_values_are_counted() -> None:
     assert histogram.summary().count == 2
 
 
+@given(st.lists(st.integers(-100, 2**70)))
+def test_many_at_once_are_one_after_another(delays_ns: list[int]) -> None:
+    """A batch counts as each of its values does alone, in a window too; an empty one changes nothing."""
+    for make in (LatencyHistogram, lambda: WindowedHistogram(lambda: 0)):
+        single, batch = make(), make()
+        for delay_ns in delays_ns:
+            single.record(delay_ns)
+        batch.record_all(delays_ns)
+        batch.record_all([])
+        assert batch.summary() == single.summary()
+
+
 def test_a_window_forgets() -> None:
     """A regression shows within half a window, is gone two halves later, and a silence empties the window."""
     now_ns = 0

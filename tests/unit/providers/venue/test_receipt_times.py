@@ -18,6 +18,7 @@ from providers.venue.ws_client import run_feed
 from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed, raw_server
 
 CLOSE = b"\x88\x02\x03\xe8"
+pytestmark = pytest.mark.usefixtures("each_socket")
 MS_NS = 1_000_000
 Send = Callable[[trio.SocketStream], Awaitable[None]]
 

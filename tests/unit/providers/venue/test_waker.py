@@ -15,6 +15,7 @@ from providers.venue import ws_client
 from providers.venue.ws_client import Waker, run_feed
 
 DEADLINE_S = 20.0
+pytestmark = pytest.mark.usefixtures("each_socket")
 
 
 @attrs.define

@@ -19,10 +19,11 @@ from wsproto.events import AcceptConnection, Message, Request, TextMessage
 from core.errors import ConfigurationError, PermanentError, ResourceExhaustedError, TransientError
 from core.model.instruments import Instrument, Product
 from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
-from providers.venue import ws_client
+from providers.venue import library_socket, ws_client
 from providers.venue.ws_client import run_feed
 
 DEADLINE_S = 20.0
+pytestmark = pytest.mark.usefixtures("each_socket")
 RawHandler = Callable[[trio.SocketStream], Awaitable[None]]
 
 
@@ -286,7 +287,7 @@ async def test_a_closed_port_is_tried_again() -> None:
 @pytest.mark.trio
 async def test_a_reset_while_the_queue_is_full_does_not_hang() -> None:
     """RST with more received than was taken, while the feed gives the connection up: a new one follows."""
-    assert ws_client.MESSAGE_QUEUE_SIZE == 0
+    assert library_socket.MESSAGE_QUEUE_SIZE == 0
 
     async def handler(stream: trio.SocketStream) -> None:
         protocol = await shake_hands(stream)
