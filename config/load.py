@@ -55,7 +55,7 @@ def load(
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
     if path is not None:
-        tree = _read_toml(path, required=required)
+        tree = read_toml(path, required=required)
         _note_origins(tree, str(path), "", origins)
     problems = _exposed_secrets(tree, path)
     variables = os.environ if environment is None else environment
@@ -71,7 +71,8 @@ def load(
     return LoadedSettings(_structure(tree), origins)
 
 
-def _read_toml(path: Path, *, required: bool) -> dict[str, Any]:
+def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
+    """What stands in the file, unchecked; nothing without a file unless `required`. Raises `SettingsError`."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -58,6 +58,8 @@ class EngineSettings:
     """One of the live providers, or several separated by commas."""
     symbols: tuple[str, ...] = ("BTCUSD", "ETHUSD", "SOLUSD")
     """Canonical symbols."""
+    dataset: str = ""
+    """Which dataset of `databento`, as `GLBX.MDP3`; `--dataset` says the same."""
 
 
 @attrs.frozen
@@ -150,6 +152,9 @@ class VenuesSettings:
 
     kraken: VenueSettings = VenueSettings()
     binance: VenueSettings = VenueSettings()
+    kraken_futures: VenueSettings = VenueSettings()
+    databento: VenueSettings = VenueSettings()
+    """`stream_url` is HOST:PORT of a live gateway, `rest_url` the https address of an archive."""
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import trio
@@ -12,16 +12,14 @@ import trio
 from console.plan import FeedPlan
 from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row, feed_row, latency_row
+from console.venues import find_endpoints
 from console.wiring import make_provider
 from core.clock import wall_ns
-from core.errors import ConfigurationError, ConsoleError, NotFoundError, TransientError, single_error
+from core.errors import ConsoleError, NotFoundError, TransientError, single_error
 from core.flow.publish import RingPublisher
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Provider
-
-if TYPE_CHECKING:
-    from providers.simulated.venue import RunningVenue
+from providers.base import ConnectionState, ConnectionStatus, FeedCounters, Provider, Searchable
 
 _NUMBERING = trio.CapacityLimiter(1)
 
@@ -97,7 +95,7 @@ class FeedHost:
             ConsoleError: there is no such symbol, the feed is down, or the rings are taken.
         """
         provider, catalogue = self._running()
-        instrument = catalogue.resolve(symbol)
+        instrument = await self._find(provider, catalogue, symbol)
         created = not self._publisher.of_symbol(instrument.symbol, self.venue)
         if created:
             (numbered,) = await self._number([instrument])
@@ -121,6 +119,16 @@ class FeedHost:
         self._publisher.remove(instrument.symbol, self.venue)
         self._wanted = self.streamed_symbols()
         return {"symbol": instrument.symbol, "venue": self.venue}
+
+    async def _find(self, provider: Provider, catalogue: SymbolMap, symbol: str) -> Instrument:
+        try:
+            return catalogue.resolve(symbol)
+        except NotFoundError:
+            if not isinstance(provider, Searchable):
+                raise
+        instrument = await provider.look_up(symbol)
+        self._catalogue = SymbolMap(self.venue, [*catalogue.instruments(), instrument])
+        return instrument
 
     def _running(self) -> tuple[Provider, SymbolMap]:
         if self._provider is None or self._catalogue is None or self.ended:
@@ -161,12 +169,14 @@ class FeedHost:
 
     async def _run_once(self) -> None:
         async with trio.open_nursery() as nursery:
-            endpoints, offered = await self._endpoints(nursery)
-            provider = make_provider(self.plan, endpoints)
+            endpoints, offered = await find_endpoints(self.plan, nursery, ready=self._ready)
+            # After a restart what counts is what was streamed last, not what the plan began with.
+            wanted = (self.plan.symbols or offered) if self._wanted is None else self._wanted
+            provider = make_provider(attrs.evolve(self.plan, symbols=tuple(wanted)), endpoints)
             self.venue = provider.venue
             self._take_over(provider.connection)
             catalogue = await provider.catalogue()
-            instruments = await self._number(self._choose(catalogue, offered))
+            instruments = await self._number(self._choose(catalogue, wanted))
             async with trio.open_nursery() as streams:
                 self._runs.append(await streams.start(provider.stream, instruments, self._publisher))
                 self._provider, self._catalogue = provider, catalogue
@@ -179,41 +189,7 @@ class FeedHost:
             setattr(fresh, name, getattr(fresh, name) + getattr(before, name))
         fresh.publish_delay, fresh.venue_delay = before.publish_delay, before.venue_delay
 
-    async def _endpoints(self, nursery: trio.Nursery) -> tuple[Endpoints | None, tuple[str, ...]]:
-        # Returns where the venue is (None: its own address) and, when we run it ourselves, what it offers.
-        plan = self.plan
-        if plan.source == "live":
-            if not (plan.stream_url or plan.rest_url):
-                return None, ()
-            return _configured(plan), ()
-        from providers.simulated.universe import DEFAULT_SYMBOLS
-
-        venue = await self._start_venue(nursery)
-        recorded = plan.source == "recording"
-        return (
-            Endpoints(
-                stream_url=venue.stream_url,
-                rest_url=venue.rest_url,
-                receipts=venue.receipts,
-                ends_on_clean_close=recorded,
-            ),
-            venue.symbols if recorded else DEFAULT_SYMBOLS,
-        )
-
-    async def _start_venue(self, nursery: trio.Nursery) -> RunningVenue:
-        from functools import partial
-
-        from console.wiring import make_faults, make_source
-        from providers.simulated.venue import serve_venue
-
-        source = await trio.to_thread.run_sync(make_source, self.plan)
-        serve = partial(serve_venue, faults=make_faults(self.plan), ready=self._ready)
-        venue: RunningVenue = await nursery.start(serve, self.plan.provider, source)
-        return venue
-
-    def _choose(self, catalogue: SymbolMap, offered: tuple[str, ...]) -> list[Instrument]:
-        # After a restart what counts is what was streamed last, not what the plan began with.
-        wanted = (self.plan.symbols or offered) if self._wanted is None else self._wanted
+    def _choose(self, catalogue: SymbolMap, wanted: Sequence[str]) -> list[Instrument]:
         if not wanted and self._wanted is None:
             raise NotFoundError("nothing to stream", f"no symbols for {self.venue}", hint="name some with --symbols")
         chosen = {instrument.symbol: instrument for instrument in map(catalogue.resolve, wanted)}
@@ -230,14 +206,6 @@ class FeedHost:
             ]
 
         return await trio.to_thread.run_sync(number, limiter=_NUMBERING, abandon_on_cancel=True)
-
-
-def _configured(plan: FeedPlan) -> Endpoints:
-    if not (plan.stream_url and plan.rest_url):
-        raise ConfigurationError(
-            "half an address", plan.provider, hint="set both stream_url and rest_url under [venues]"
-        )
-    return Endpoints(stream_url=plan.stream_url, rest_url=plan.rest_url)
 
 
 def _sum(earlier: FeedCounters, later: FeedCounters) -> FeedCounters:

@@ -13,8 +13,12 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from cattrs import Converter
 
-ProviderName = Literal["kraken", "binance"]
+ProviderName = Literal["kraken", "binance", "kraken_futures", "databento"]
 LIVE_PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
+DEMO_PROVIDERS: Final[frozenset[ProviderName]] = frozenset({"kraken_futures"})
+"""Those whose venue has a place to practise, with other prices than its market."""
+DATASET_PROVIDERS: Final[frozenset[ProviderName]] = frozenset({"databento"})
+"""Those that carry many venues, one a dataset."""
 SIMULATED: Final = "simulated"
 
 
@@ -22,12 +26,15 @@ SIMULATED: Final = "simulated"
 class FeedPlan:
     """One provider and what it streams. `speed` is a factor, None as fast as the engine takes it.
 
-    An empty `symbols` streams everything the simulated venue or the recording offers.
+    An empty `symbols` streams everything the simulated venue or the recording offers. `demo` streams from the venue's
+    own place to practise. `dataset` is which one of a provider that has many.
     """
 
     provider: ProviderName
     symbols: tuple[str, ...] = ()
     simulated: bool = False
+    demo: bool = False
+    dataset: str = ""
     recordings: tuple[Path, ...] = ()
     speed: float | None = 1.0
     seed: int = 1

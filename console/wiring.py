@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from console.plan import FeedPlan
+from console.plan import FeedPlan, ProviderName
 from core.clock import NS_PER_MS, wall_ns
 from core.model.publishers import SIMULATED_PREFIX
 from providers.base import Endpoints, Provider
@@ -30,14 +30,48 @@ def _binance(endpoints: Endpoints | None, prefix: str) -> Provider:
     return BinanceSpot(venue=prefix + "BINANCE") if endpoints is None else BinanceSpot(endpoints, prefix + "BINANCE")
 
 
-_PROVIDERS: dict[str, Make] = {"kraken": _kraken, "binance": _binance}
+def _kraken_futures(endpoints: Endpoints | None, prefix: str) -> Provider:
+    from providers.kraken.futures.provider import LIVE, KrakenFutures
+
+    return KrakenFutures(endpoints or LIVE, prefix + "KRAKEN_FUTURES")
+
+
+def _kraken_futures_demo() -> Provider:
+    from providers.kraken.futures.provider import DEMO, DEMO_VENUE, KrakenFutures
+
+    return KrakenFutures(DEMO, DEMO_VENUE)
+
+
+def _databento(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
+    from providers.databento.provider import Databento
+
+    if plan.source != "simulated":
+        return Databento(plan.dataset, plan.symbols, endpoints)
+    from providers.databento.key import ApiKey
+    from providers.simulated.databento_market import DATASET
+    from providers.simulated.databento_venue import KEY
+
+    return Databento(DATASET, plan.symbols, endpoints, key=ApiKey(KEY))
+
+
+_PROVIDERS: dict[ProviderName, Make] = {
+    "kraken": _kraken,
+    "binance": _binance,
+    "kraken_futures": _kraken_futures,
+}
+_DEMOS: dict[ProviderName, Callable[[], Provider]] = {"kraken_futures": _kraken_futures_demo}
 
 
 def make_provider(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
     """The provider of a plan, at `endpoints` or, when None, at its venue's own address.
 
-    Generated data gets a venue name of its own; a recording keeps its venue's.
+    Generated data gets a venue name of its own, and so does what comes from a venue's place to practise; a recording
+    keeps its venue's.
     """
+    if plan.provider == "databento":
+        return _databento(plan, endpoints)
+    if plan.demo:
+        return _DEMOS[plan.provider]()
     prefix = SIMULATED_PREFIX if plan.source == "simulated" else ""
     return _PROVIDERS[plan.provider](endpoints, prefix)
 
@@ -45,6 +79,7 @@ def make_provider(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
 def make_source(plan: FeedPlan) -> MarketSource | Recording:
     """What the simulated venue of a plan plays: a recording, or the seeded generator. Raises `ConsoleError`."""
     if plan.recordings:
+        assert plan.provider != "databento", "the plan was checked"
         from providers.simulated.recording import Recording
 
         return Recording.open(plan.recordings, protocol=plan.provider, speed=plan.speed)

@@ -83,6 +83,13 @@ class UnreachableError(PermanentError):
     exit_code = 5
 
 
+class AuthenticationError(PermanentError):
+    """The venue does not accept the key, or there is none: mend it and start again."""
+
+    category = "authentication"
+    exit_code = 6
+
+
 class RefusedError(PermanentError):
     """It could be done and is not allowed: taken name, read-only, unconfirmed, over budget."""
 

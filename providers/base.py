@@ -7,17 +7,20 @@ nothing of rings, files or screens.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import attrs
+import numpy as np
 import trio
+from numpy.typing import NDArray
 from trio import TaskStatus
 
+from core.bars.timeframes import Timeframe
 from core.clock import WallClock, monotonic_ns, wall_ns
 from core.errors import RefusedError
 from core.model.instruments import Instrument
-from core.model.records import Schema
+from core.model.records import Records, Schema
 from core.model.symbology import SymbolMap
 from core.telemetry import LatencyHistogram, WindowedHistogram
 
@@ -174,6 +177,74 @@ class Provider(Protocol):
         Raises:
             RefusedError: no stream runs.
         """
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A provider whose catalogue has only what it was begun with, because the venue's own would be endless."""
+
+    async def look_up(self, name: str) -> Instrument:
+        """The instrument of that name, from the venue. Raises `NotFoundError`, or whatever `catalogue` raises."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TradePage:
+    """Trades that are over, oldest first: `TRADE` records as the live feed makes them, flagged `F_RECOVERED`, and the
+    venue's full id of each as int64, 0 where it has none. `rejected` counts those that could not be held or read."""
+
+    records: Records
+    ids: NDArray[np.int64]
+    rejected: int = 0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BarPage:
+    """Bars that are over, oldest first, as `CANDLE` records. `rejected` counts those that could not be read."""
+
+    bars: Records
+    rejected: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Availability:
+    """What a venue has of an instrument: `first_trade_ns` is its oldest trade, None without any. Of bars it tells the
+    newest `bars_at_most`, or all of them when that is None."""
+
+    first_trade_ns: int | None
+    bars_at_most: int | None = None
+
+
+class Historical(Protocol):
+    """One venue's past, asked for page by page within the venue's limits. Every method raises `ConsoleError`.
+
+    Instants are nanoseconds since the epoch, and a range does not include its end. Iterators are checkpoints and hold
+    nothing between two pages; whoever leaves one early does so inside `contextlib.aclosing`.
+    """
+
+    def trades(self, instrument: Instrument, *, start_ns: int, end_ns: int) -> AsyncIterator[TradePage]:
+        """The trades of a range, none of them twice."""
+
+    def bars(
+        self, instrument: Instrument, timeframe: Timeframe, *, start_ns: int, end_ns: int
+    ) -> AsyncIterator[BarPage]:
+        """The bars that begin in a range and are over, without those in which nothing was traded.
+
+        Raises:
+            RefusedError: the venue has none of this length that begin when ours do.
+        """
+
+    async def availability(self, instrument: Instrument) -> Availability:
+        """What there is to ask for."""
+
+
+@runtime_checkable
+class HistoricalById(Protocol):
+    """A venue that can be asked for trades by their number."""
+
+    def trades_from_id(
+        self, instrument: Instrument, *, first_id: int, last_id: int | None = None
+    ) -> AsyncIterator[TradePage]:
+        """The trades numbered `first_id` to `last_id`, both included; without `last_id` all until now."""
 
 
 def not_streaming(venue: str) -> RefusedError:

@@ -10,8 +10,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Everything that `serve` can be told."""
     what = parser.add_argument_group("what is streamed")
     what.add_argument("--live", action="store_true", help="stream live data (the default; kept for scripts)")
-    what.add_argument("--provider", help="kraken, binance or simulated; several separated by commas")
+    what.add_argument("--provider", help="kraken, kraken_futures, binance, databento or simulated; several by commas")
     what.add_argument("--symbols", help="canonical symbols like BTCUSD,ETHUSD")
+    what.add_argument("--dataset", metavar="NAME", help="the dataset of databento, as GLBX.MDP3")
+    what.add_argument("--demo", action="store_true", help="stream from the venue's demo market (kraken_futures)")
     what.add_argument(
         "--simulated", action="store_true", help="run the provider against the built-in simulated venue"
     )
@@ -24,7 +26,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--faults", default="", metavar="NAME=EVERY,…", help="let the simulated venue misbehave, see docs"
     )
-    where = parser.add_argument_group("where it goes")
+    where = parser.add_argument_group(
+        "where it goes",
+        "DATABASE_URL names the PostgreSQL to store in, REDIS_URL the Redis to cache in; without them: files, memory",
+    )
     where.add_argument("--persist", action="store_true", help="store everything")
     where.add_argument("--ipc", action="store_true", help="give rings names that other processes look for")
     where.add_argument("--ipc-symbols", metavar="SYMBOLS", help="only these symbols' rings (default: all)")

@@ -9,7 +9,16 @@ from pathlib import Path
 from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
 from config.schema import CacheSettings, Settings, VenueSettings
-from console.plan import CachePlan, EnginePlan, FeedPlan, ProviderName, StorePlan, expand_providers
+from console.plan import (
+    DATASET_PROVIDERS,
+    DEMO_PROVIDERS,
+    CachePlan,
+    EnginePlan,
+    FeedPlan,
+    ProviderName,
+    StorePlan,
+    expand_providers,
+)
 from core.errors import ConfigurationError, NotFoundError, UsageError
 
 
@@ -31,7 +40,7 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
     """
     paths = find_paths()
     settings = load_settings(arguments.config, paths).settings
-    feeds = _feeds(arguments, settings)
+    feeds = feed_plans(arguments, settings)
     named = bool(arguments.instance_id)
     plan = EnginePlan(
         instance=arguments.instance_id or f"{feeds[0].provider}-{os.getpid()}",
@@ -74,7 +83,8 @@ def _cache(settings: CacheSettings) -> CachePlan | None:
     )
 
 
-def _feeds(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan, ...]:
+def feed_plans(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan, ...]:
+    """The feeds that the command line and the settings describe. Raises `ConsoleError`."""
     from core.model.symbology import parse_symbols  # numpy comes with it, and --help does not need that
 
     recordings = tuple(arguments.recording or ())
@@ -91,6 +101,10 @@ def _feeds(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedPlan,
     providers = expand_providers(arguments.provider or settings.engine.provider, simulated=arguments.simulated)
     if recordings and len(providers) > 1:
         raise UsageError("one recording, two providers", arguments.provider, hint="name the one it was recorded from")
+    if arguments.dataset is not None and not any(name in DATASET_PROVIDERS for name, _ in providers):
+        raise UsageError(
+            "dataset without a provider that has one", ascii(arguments.dataset)[:40], hint="--provider databento"
+        )
     if not symbols and not recordings and not any(simulated for _, simulated in providers):
         symbols = settings.engine.symbols
     speed = parse_speed(arguments.speed)
@@ -112,11 +126,19 @@ def _feed(
 ) -> FeedPlan:
     if arguments.faults and not simulated and not recordings:
         raise UsageError("faults without a simulated venue", arguments.faults, hint="add --simulated")
-    venue: VenueSettings = getattr(settings.venues, name)
+    if arguments.demo and (simulated or recordings):
+        raise UsageError("two sources for one provider", "--demo", hint="it streams from the venue itself")
+    if arguments.demo and name not in DEMO_PROVIDERS:
+        raise UsageError("no demo market", name, hint=f"--demo works with {', '.join(sorted(DEMO_PROVIDERS))}")
+    dataset = _dataset(name, arguments, settings, simulated=simulated, recorded=bool(recordings))
+    # The addresses in the settings are those of the market itself.
+    venue: VenueSettings = VenueSettings() if arguments.demo else getattr(settings.venues, name)
     return FeedPlan(
         provider=name,
         symbols=symbols,
         simulated=simulated,
+        demo=arguments.demo,
+        dataset=dataset,
         recordings=recordings,
         speed=speed,
         seed=arguments.seed,
@@ -124,6 +146,29 @@ def _feed(
         stream_url=venue.stream_url,
         rest_url=venue.rest_url,
     )
+
+
+def _dataset(
+    name: ProviderName, arguments: argparse.Namespace, settings: Settings, *, simulated: bool, recorded: bool
+) -> str:
+    # Refused here and not when the feed begins: with exit codes of their own, and before anything is started.
+    if name not in DATASET_PROVIDERS:
+        return ""
+    if recorded or arguments.faults:
+        what = "recording" if recorded else "fault menu"
+        raise UsageError(f"no {what} for this provider", name, hint="leave it out")
+    from providers.databento.key import read_key
+    from providers.databento.names import check_dataset
+
+    if simulated:
+        if arguments.dataset is not None:
+            raise UsageError(
+                "the simulated venue has one dataset", ascii(arguments.dataset)[:40], hint="leave it out"
+            )
+        return ""
+    dataset = check_dataset(arguments.dataset or settings.engine.dataset)
+    read_key()
+    return dataset
 
 
 def parse_speed(text: str) -> float | None:

@@ -1,7 +1,8 @@
 """Our own publishers: one number and one DBN dataset name a venue, beyond the range Databento gives out.
 
 Data from the market generator gets publishers and venue names of its own (`SIM.KRAKEN`), so that it can never
-be taken for a venue's. A recording of a venue keeps the venue's.
+be taken for a venue's; so does data from the place where a venue lets its customers practise. A recording of a
+venue keeps the venue's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _VENUES = (
     ("KRAKEN", "KRAKEN.SPOT"),
     ("KRAKEN_FUTURES", "KRAKEN.FUT"),
     ("BINANCE", "BINANCE.SPOT"),
+    ("KRAKEN_FUTURES_DEMO", "KRAKEN.FUT.DEMO"),
 )
 _SIMULATED_OFFSET = 256
 

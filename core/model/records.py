@@ -28,6 +28,8 @@ F_MBP = 16
 F_BAD_TS_RECV = 8
 F_MAYBE_BAD_BOOK = 4
 F_PUBLISHER_SPECIFIC = 2
+F_RECOVERED = F_SNAPSHOT | F_BAD_TS_RECV
+"""Both together: a trade asked for afterwards, replayed by the venue, whose `ts_recv` says when that was."""
 
 BUY = b"B"
 SELL = b"A"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.errors import NotFoundError, UsageError
 from core.model.instruments import Instrument
@@ -51,11 +51,15 @@ class SymbolMap:
     """One venue's instruments, found by canonical symbol or by the venue's own name.
 
     Two instruments of a venue that claim one symbol are both left out of the lookup by that symbol and can only
-    be asked for by the venue's name; asking for the symbol says so.
+    be asked for by the venue's name; asking for the symbol says so. `refused` is what the venue lists and nobody can
+    stream, because it does not trade or cannot be held exactly: why, by the venue's name.
     """
 
-    def __init__(self, venue: str, instruments: Iterable[Instrument]) -> None:
+    def __init__(
+        self, venue: str, instruments: Iterable[Instrument], *, refused: Mapping[str, str] | None = None
+    ) -> None:
         self.venue = venue
+        self.refused = dict(refused or {})
         self._by_venue_symbol: dict[str, Instrument] = {}
         claims: defaultdict[str, list[Instrument]] = defaultdict(list)
         for instrument in instruments:

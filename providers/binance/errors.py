@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
-from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.errors import (
+    AuthenticationError,
+    ConsoleError,
+    NotFoundError,
+    PermanentError,
+    ResourceExhaustedError,
+    TransientError,
+)
 from core.flow.printable import printable
 
 _SERVER_SIDE = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
 _TOO_MANY = frozenset({-1003, -1015, -1034})
 _NO_SUCH_SYMBOL = frozenset({-1121})
+_CREDENTIALS = frozenset({-1022, -2014, -2015})
+_CLOCK = frozenset({-1021})
 _UNSTATED_WAIT_S = 60.0
 
 
@@ -32,7 +41,10 @@ def classify(operation: str, refusal: Refusal) -> ConsoleError:
         return ResourceExhaustedError(operation, said, retry_after_s=_UNSTATED_WAIT_S)
     if refusal.code in _NO_SUCH_SYMBOL:
         return NotFoundError(operation, said, hint="the venue lists no such symbol")
-    return PermanentError(operation, said)
+    if refusal.code in _CREDENTIALS:
+        return AuthenticationError(operation, said, hint="check the API key, its secret and its permissions")
+    hint = "this machine's clock differs from the venue's" if refusal.code in _CLOCK else ""
+    return PermanentError(operation, said, hint=hint)
 
 
 def read_refusal(operation: str, body: bytes) -> ConsoleError | None:

@@ -75,16 +75,20 @@ def read_catalogue(body: bytes, venue: str) -> Catalogue:
     listings = _decode(body).symbols
     dollar_bases = {each.base for each in listings if each.quote == "USD"}
     instruments: list[Instrument] = []
-    refused: list[str] = []
+    refused: dict[str, str] = {}
+    first = ""
     for listing in listings:
         try:
             instruments.append(_instrument(listing, venue, dollar_bases))
         except (PermanentError, FixedPointError) as error:
-            refused.append(f"{printable(listing.symbol, 40)}: {error}")
+            name = printable(listing.symbol, 40)
+            refused[name] = error.operation if isinstance(error, PermanentError) else "cannot be read"
+            first = first or f"{name}: {error}"
     if refused:
-        _log.warning("%s: %d instruments left out, the first: %s", venue, len(refused), refused[0])
+        _log.warning("%s: %d instruments left out, the first: %s", venue, len(refused), first)
     halted = {each.symbol: printable(each.status, 20) for each in listings if each.status != "TRADING"}
-    return Catalogue(SymbolMap(venue, _own_names(instruments)), halted)
+    not_trading = {name: f"not trading: {status}" for name, status in halted.items()}
+    return Catalogue(SymbolMap(venue, _own_names(instruments), refused=not_trading | refused), halted)
 
 
 def _own_names(instruments: Iterable[Instrument]) -> list[Instrument]:

@@ -1,10 +1,14 @@
-"""Generated markets in the words of Binance's combined streams: depth each 100 ms, book tickers, trades. Pure."""
+"""Generated markets in the words of Binance's combined streams: depth each 100 ms, book tickers, trades. Pure but
+for the wall clock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
+from core.clock import wall_ns
+from providers.simulated.ledger import Fill, Fills, no_fills, not_before
 from providers.simulated.market import LevelChange, MarketSource, Side, Step, TradeEvent
 from providers.simulated.universe import Listing, eight_decimals
 
@@ -50,6 +54,10 @@ class _Pair:
         self.quote = self.best()
         # Each stream numbers its own messages, whether anybody listens or not.
         self.depths = {speed: _Depth(self.market.update_id) for speed in ("depth@100ms", "depth")}
+        self.fills: Fills = no_fills()
+        now_ns = wall_ns()
+        for age_ns, trade in self.market.past:
+            self.add((trade,), now_ns - age_ns)
 
     def _price(self, ticks: int) -> str:
         return eight_decimals(ticks, decimals=self.listing.price_decimals)
@@ -74,6 +82,14 @@ class _Pair:
             f'{{"u":{self.market.update_id},"s":"{self.listing.binance_name}","b":"{self._price(bid)}",'
             f'"B":"{self._quantity(bid_units)}","a":"{self._price(ask)}","A":"{self._quantity(ask_units)}"}}'
         )
+
+    def add(self, trades: Iterable[TradeEvent], now_ns: int) -> int:
+        """Keep trades for whoever asks for the past; returns their instant."""
+        at_ns = not_before(self.fills, now_ns // _NS_PER_MS * _NS_PER_MS)
+        for trade in trades:
+            price, quantity = self._price(trade.ticks), self._quantity(trade.units)
+            self.fills.append(Fill(trade.trade_id, at_ns, trade.buy, price, quantity))
+        return at_ns
 
     def trade(self, trade: TradeEvent, now_ns: int) -> str:
         """One trade."""
@@ -109,6 +125,7 @@ class BinanceFloor:
         pair = self._pairs[step.listing.binance_name]
         for depth in pair.depths.values():
             depth.add(step.changes)
+        traded_ns = pair.add(step.trades, now_ns)
         sent: list[tuple[str, str]] = []
         quote = pair.best()
         if quote != pair.quote:
@@ -116,7 +133,7 @@ class BinanceFloor:
             if (key := f"{pair.stream}@bookTicker") in wanted:
                 sent.append((key, _combined(key, pair.book_ticker())))
         if step.trades and (key := f"{pair.stream}@trade") in wanted:
-            sent += [(key, _combined(key, pair.trade(trade, now_ns))) for trade in step.trades]
+            sent += [(key, _combined(key, pair.trade(trade, traded_ns))) for trade in step.trades]
         return sent
 
     def flush(self, wanted: Container[str], now_ns: int) -> list[tuple[str, str]]:
@@ -135,6 +152,11 @@ class BinanceFloor:
         """The REST depth answer of `symbol`, None if it is not offered."""
         pair = self._pair(symbol)
         return pair.snapshot(limit) if pair else None
+
+    def past(self, symbol: str) -> list[Fill]:
+        """The trades of `symbol` so far, none if it is not offered."""
+        pair = self._pair(symbol)
+        return list(pair.fills) if pair else []
 
     def _pair(self, symbol: str) -> _Pair | None:
         pair = self._pairs.get(symbol)

@@ -14,13 +14,17 @@ import msgspec
 
 from core.clock import NS_PER_S, parse_rfc3339_ns
 
-Protocol = Literal["kraken", "binance"]
+Protocol = Literal["kraken", "binance", "kraken_futures"]
 
 _SECONDS = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?: ")
 _NANOSECONDS = re.compile(r"(\d{18,19}) ")
 _REST = re.compile(r"(https?://\S+) -> (?=\d)")
 _SENT = re.compile(r"wss?://\S+ <->? ")
 _NS_PER_MS = NS_PER_S // 1000
+_FUTURES_SESSION = frozenset(
+    {"info", "alert", "error", "pong", "challenge", "subscribed", "subscribed_failed", "unsubscribed",
+     "unsubscribed_failed"}
+)  # fmt: skip
 _KRAKEN_SESSION = frozenset({"status", "heartbeat", "instrument", "pong", "ping"})
 
 
@@ -70,9 +74,21 @@ class _BinanceEvent(msgspec.Struct):
     trade_ms: int | None = msgspec.field(default=None, name="T")
 
 
+class _FuturesTrade(msgspec.Struct):
+    time: int | None = None
+
+
+class _FuturesMessage(msgspec.Struct):
+    product_id: str
+    time: int | None = None
+    timestamp: int | None = None
+    trades: list[_FuturesTrade] = []
+
+
 _DOCUMENT = msgspec.json.Decoder(_Document)
 _KRAKEN_ROWS = msgspec.json.Decoder(list[_KrakenRow])
 _BINANCE_EVENT = msgspec.json.Decoder(_BinanceEvent)
+_FUTURES_MESSAGE = msgspec.json.Decoder(_FuturesMessage)
 
 
 def read_line(line: str) -> Message | RestAnswer | None:
@@ -107,7 +123,7 @@ def _read_rest(url: str, rest: str) -> RestAnswer:
         parts = urlsplit(url)
     except ValueError:
         raise DamagedLineError("a REST answer without its address") from None
-    if not parts.path.endswith(("/depth", "/exchangeInfo", "/AssetPairs")):
+    if not parts.path.endswith(("/depth", "/exchangeInfo", "/AssetPairs", "/instruments")):
         raise DamagedLineError("an answer of a REST call that a recording cannot use")
     _checked(text)
     return RestAnswer(parts.path, parse_qs(parts.query).get("symbol", [""])[0].upper(), text)
@@ -129,13 +145,11 @@ def _read_json(text: str, received_ns: int | None) -> Message | RestAnswer | Non
     if document.channel is not None:
         return _kraken(text, document, received_ns)
     if document.event is not None or document.feed is not None:
-        old = document.feed is None and document.event not in {"info", "alert", "subscribed", "subscribed_failed"}
-        name = "Kraken's WebSocket v1" if old else "Kraken Futures"
-        raise DamagedLineError(f"a capture of {name}, which cannot be played: Kraken spot v2 or Binance is needed")
+        return _futures(text, document, received_ns)
     if document.last_update_id is not None:
         return RestAnswer("/api/v3/depth", "", text)
     if document.method is None and not (document.result or document.error or document.code):
-        raise DamagedLineError("not a message of Kraken spot v2 or of Binance's combined streams")
+        raise DamagedLineError("not a message of Kraken spot v2, of Kraken Futures or of Binance's combined streams")
     return None
 
 
@@ -149,11 +163,32 @@ def _binance(text: str, document: _Document, received_ns: int | None) -> Message
             event = _BINANCE_EVENT.decode(document.data)
         except msgspec.DecodeError as error:
             raise DamagedLineError(f"not a message of Binance: {error}") from None
-        milliseconds = event.event_ms if event.event_ms is not None else event.trade_ms
-        if milliseconds is not None and not 0 <= milliseconds < 10**13:
-            raise DamagedLineError("a time that cannot be")
-        venue_ns = None if milliseconds is None else milliseconds * _NS_PER_MS
+        venue_ns = _milliseconds_ns(event.event_ms if event.event_ms is not None else event.trade_ms)
     return Message("binance", stream, stream.partition("@")[0].upper(), text, received_ns, venue_ns)
+
+
+def _milliseconds_ns(milliseconds: int | None) -> int | None:
+    if milliseconds is not None and not 0 <= milliseconds < 10**13:
+        raise DamagedLineError("a time that cannot be")
+    return None if milliseconds is None else milliseconds * _NS_PER_MS
+
+
+def _futures(text: str, document: _Document, received_ns: int | None) -> Message | None:
+    if document.event is not None:
+        if document.event in _FUTURES_SESSION:
+            return None
+        raise DamagedLineError("a capture of Kraken's WebSocket v1, which cannot be played: v2 is needed")
+    feed = (document.feed or "").removesuffix("_snapshot")
+    if feed == "heartbeat":
+        return None
+    try:
+        message = _FUTURES_MESSAGE.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DamagedLineError(f"not a message of Kraken Futures: {error}") from None
+    times = [message.timestamp, message.time, *(trade.time for trade in message.trades)]
+    venue_ns = _milliseconds_ns(next((each for each in times if each is not None), None))
+    product_id = message.product_id.upper()
+    return Message("kraken_futures", f"{feed}:{product_id}", product_id, text, received_ns, venue_ns)
 
 
 def _kraken(text: str, document: _Document, received_ns: int | None) -> Message | None:

@@ -37,6 +37,14 @@ class _ExchangeInfo(msgspec.Struct):
     symbols: list[msgspec.Raw]
 
 
+class _Instruments(msgspec.Struct):
+    instruments: list[msgspec.Raw]
+
+
+class _ListedProduct(msgspec.Struct):
+    symbol: str
+
+
 class _ExchangeSymbol(msgspec.Struct):
     symbol: str
     base: str = msgspec.field(name="baseAsset")
@@ -67,6 +75,18 @@ def exchange_info(content: bytes) -> dict[str, Metadata] | None:
         return None
 
 
+def futures_instruments(content: bytes) -> dict[str, Metadata] | None:
+    """The products of a Kraken Futures instruments answer by id; None if it is something else."""
+    try:
+        entries = msgspec.json.decode(content, type=_Instruments).instruments
+        names = [msgspec.json.decode(entry, type=_ListedProduct).symbol.upper() for entry in entries]
+        return {
+            name: Metadata(name, bytes(entry).decode()) for name, entry in zip(names, entries, strict=True)
+        } or None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _socket_name(rest_name: str) -> str:
     return "/".join(_NEW_NAMES.get(asset, asset) for asset in rest_name.split("/"))
 
@@ -76,6 +96,8 @@ def known_metadata(protocol: str) -> Mapping[str, Metadata]:
     """Every market of the universe as the venue would describe it, by the venue's name on its sockets."""
     if protocol == "kraken":
         return {listing.kraken_name: _kraken_pair(listing) for listing in UNIVERSE}
+    if protocol == "kraken_futures":
+        return {name: _futures_product(listing, name) for listing in UNIVERSE for name in listing.futures_names}
     return {listing.binance_name: _binance_symbol(listing) for listing in UNIVERSE}
 
 
@@ -123,6 +145,25 @@ def _kraken_pair(listing: Listing) -> Metadata:
     }
     key = f"{old_base}{old_quote}" if prefixed else f"{base}{quote}"
     return Metadata(key, msgspec.json.encode(pair).decode())
+
+
+def _futures_product(listing: Listing, product_id: str) -> Metadata:
+    inverse = product_id.startswith("PI_")
+    product = {
+        "symbol": product_id,
+        "type": "futures_inverse" if inverse else "flexible_futures",
+        "tickSize": msgspec.Raw(listing.price_text(1).encode()),
+        "contractSize": 1,
+        "tradeable": True,
+        "contractValueTradePrecision": 0 if inverse else listing.quantity_decimals,
+        "base": listing.base,
+        "quote": listing.kraken_quote,
+        "pair": f"{listing.base}:{listing.kraken_quote}",
+        "postOnly": False,
+        "isExpired": False,
+        "tradfi": False,
+    }
+    return Metadata(product_id, msgspec.json.encode(product).decode())
 
 
 def _binance_symbol(listing: Listing) -> Metadata:

@@ -1,6 +1,7 @@
 """What may go wrong on a connection on purpose: every N-th data frame is lost, doubled, cut, held or falsified.
 
-Pure: a `FaultLine` decides what becomes of each frame of one connection; `connection.py` carries it out.
+Pure: a `FaultLine` decides what becomes of each frame of one connection; `connection.py` carries it out. Faults of
+REST requests are `guard.py`'s.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ DELAY_S: Final = 0.05
 SKEW_S: Final = 600
 
 FAULTS: Final[Mapping[str, str]] = {
-    "bad-checksum": "a book frame's checksum is falsified (Kraken)",
+    "ban": "a REST request is refused, and any other for 2 s (Binance: HTTP 418)",
+    "bad-checksum": "a book frame's checksum is falsified (Kraken spot)",
     "delay": "a frame is held for 50 ms",
     "disconnect": "the TCP connection is closed without a word",
     "duplicate": "a frame is sent twice",
     "gap": "a frame is dropped",
+    "half-answer": "a REST answer is cut on the wire",
     "half-open": "the connection goes silent and stays open",
+    "maintenance": "a REST request is answered with a web page",
     "malformed": "a whole frame carries cut JSON",
+    "rate-limit": "a REST request is refused as one too many (Binance: HTTP 429)",
     "reorder": "a frame is sent after the next one",
     "skew": "a frame's times are 10 minutes ahead (generated markets only)",
     "truncate": "a frame is cut on the wire and the connection reset",
 }
-"""The menu: what each fault does to every N-th data frame it applies to."""
+"""The menu: what each fault does to every N-th data frame, or REST request, it applies to."""
 
 _CHECKSUM = re.compile(r'("checksum":)(\d{1,10})')
 _RFC3339 = re.compile(r'("timestamp":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)')
-_MILLISECONDS = re.compile(r'("[ET]":)(\d{1,16})')
+_MILLISECONDS = re.compile(r'("(?:[ET]|time|timestamp)":)(\d{1,16})')
 
 
 class Ending(enum.Enum):

@@ -10,6 +10,7 @@ from collections.abc import Container
 from typing import Final
 
 from core.clock import iso_ns, wall_ns
+from providers.simulated.ledger import Fill, Fills, no_fills, not_before
 from providers.simulated.market import SNAPSHOT_TRADES, BookSide, LevelChange, MarketSource, Step, TradeEvent
 from providers.simulated.universe import Listing
 
@@ -65,6 +66,7 @@ class _Pair:
         self.market = source.market(listing.symbol)
         self.views: dict[int, _View] = {}
         self.trades: deque[str] = deque(maxlen=SNAPSHOT_TRADES)
+        self.fills: Fills = no_fills()
         self.quote: tuple[int, int, int, int] | None = None
         self.day = _Day(listing)
         self._level_texts: dict[tuple[int, int], tuple[str, str]] = {}
@@ -113,10 +115,13 @@ class _Pair:
 
     def add_trades(self, trades: tuple[TradeEvent, ...], now_ns: int) -> list[str]:
         """Count trades and return their rows."""
+        now_ns = not_before(self.fills, now_ns)
         rows = [self._trade_row(trade, now_ns) for trade in trades]
         self.trades.extend(rows)
         for trade in trades:
             self.day.add(trade)
+            price, quantity = self.listing.price_text(trade.ticks), self.listing.quantity_text(trade.units)
+            self.fills.append(Fill(trade.trade_id, now_ns, trade.buy, price, quantity))
         return rows
 
     def _trade_row(self, trade: TradeEvent, now_ns: int) -> str:
@@ -192,6 +197,10 @@ class KrakenFloor:
     def flush(self, _wanted: Container[str], _now_ns: int) -> list[tuple[str, str]]:
         """Nothing: Kraken sends changes as they happen."""
         return []
+
+    def past(self, symbol: str) -> list[Fill]:
+        """The trades of a pair so far."""
+        return list(self._pair(symbol).fills)
 
     def _pair(self, symbol: str) -> _Pair:
         pair = self._pairs.get(symbol)

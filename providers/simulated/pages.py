@@ -8,6 +8,14 @@ import msgspec
 
 from core.clock import wall_ns
 from providers.simulated.documents import Metadata, binance_answer, kraken_answer
+from providers.simulated.past_pages import (
+    Past,
+    binance_aggregates,
+    binance_bars,
+    binance_trades,
+    kraken_bars,
+    kraken_trades,
+)
 from providers.simulated.rest import Answer, Answering
 
 NOT_FOUND = Answer('{"error":"no such page"}', 404)
@@ -22,11 +30,34 @@ Depth = Callable[[str, int], str | None]
 """The depth answer of (symbol, levels a side); None when there is none."""
 
 
-def kraken_pages(metadata: Mapping[str, Metadata]) -> Answering:
+class _Alternative(msgspec.Struct):
+    altname: msgspec.Raw = msgspec.Raw()
+
+
+_KRAKEN_PAST = {"/0/public/Trades": kraken_trades, "/0/public/OHLC": kraken_bars}
+_BINANCE_PAST = {
+    "/api/v3/trades": binance_trades,
+    "/api/v3/historicalTrades": binance_trades,
+    "/api/v3/aggTrades": binance_aggregates,
+    "/api/v3/klines": binance_bars,
+}
+
+
+def kraken_pages(metadata: Mapping[str, Metadata], past: Past) -> Answering:
     """Kraken's pages; `metadata` describes the pairs by their names on the sockets."""
-    names = {alias: entry for name, entry in metadata.items() for alias in (name, name.replace("/", ""), entry.key)}
+    aliases = {
+        alias: name
+        for name, entry in metadata.items()
+        for alias in (name, name.replace("/", ""), entry.key, _alternative_name(entry))
+    }
+    names = {alias: metadata[name] for alias, name in aliases.items()}
 
     def answer(path: str, parameters: Mapping[str, str]) -> Answer:
+        if (page := _KRAKEN_PAST.get(path)) is not None:
+            asked = parameters.get("pair", "")
+            # Asked for by its name on the sockets, a pair is answered under it, else under its key.
+            key = asked if asked in metadata else names[asked].key if asked in names else ""
+            return page(key, past(aliases[asked]), parameters) if key else _UNKNOWN_PAIR
         if path != "/0/public/AssetPairs":
             return NOT_FOUND
         if "pair" not in parameters:
@@ -38,7 +69,12 @@ def kraken_pages(metadata: Mapping[str, Metadata]) -> Answering:
     return answer
 
 
-def binance_pages(metadata: Mapping[str, Metadata], depth: Depth) -> Answering:
+def _alternative_name(entry: Metadata) -> str:
+    # A recording's own document may hold anything here: what is no name is never asked for.
+    return str(msgspec.json.decode(entry.entry, type=_Alternative).altname, "utf-8").strip('"')
+
+
+def binance_pages(metadata: Mapping[str, Metadata], depth: Depth, past: Past) -> Answering:
     """Binance's pages; `metadata` describes the symbols by name."""
 
     def exchange_info(parameters: Mapping[str, str]) -> Answer:
@@ -50,12 +86,8 @@ def binance_pages(metadata: Mapping[str, Metadata], depth: Depth) -> Answering:
             return _BAD_SYMBOL
         return Answer(binance_answer([metadata[name] for name in names], now_ms=wall_ns() // 1_000_000))
 
-    def book(parameters: Mapping[str, str]) -> Answer:
-        symbol, limit = parameters.get("symbol", ""), parameters.get("limit", str(_DEPTH_LIMIT))
-        if not symbol:
-            return _NO_SYMBOL
-        if symbol not in metadata:
-            return _BAD_SYMBOL
+    def book(symbol: str, parameters: Mapping[str, str]) -> Answer:
+        limit = parameters.get("limit", str(_DEPTH_LIMIT))
         if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= 5000):
             return _BAD_PARAMETER
         text = depth(symbol, int(limit))
@@ -64,7 +96,13 @@ def binance_pages(metadata: Mapping[str, Metadata], depth: Depth) -> Answering:
     def answer(path: str, parameters: Mapping[str, str]) -> Answer:
         if path == "/api/v3/exchangeInfo":
             return exchange_info(parameters)
-        return book(parameters) if path == "/api/v3/depth" else NOT_FOUND
+        page = _BINANCE_PAST.get(path)
+        if page is None and path != "/api/v3/depth":
+            return NOT_FOUND
+        symbol = parameters.get("symbol", "")
+        if symbol not in metadata:
+            return _BAD_SYMBOL if symbol else _NO_SYMBOL
+        return page(past(symbol), parameters) if page else book(symbol, parameters)
 
     return answer
 

@@ -12,9 +12,18 @@ import attrs
 
 from core.errors import ConfigurationError, NotFoundError
 from providers.simulated.capture_lines import DamagedLineError, Message, Protocol, RestAnswer, read_line
-from providers.simulated.documents import Metadata, asset_pairs, exchange_info, known_metadata
+from providers.simulated.documents import Metadata, asset_pairs, exchange_info, futures_instruments, known_metadata
 
-_VENUE_NAMES: Mapping[Protocol, str] = {"kraken": "Kraken", "binance": "Binance"}
+_VENUE_NAMES: Mapping[Protocol, str] = {
+    "kraken": "Kraken",
+    "binance": "Binance",
+    "kraken_futures": "Kraken Futures",
+}
+_CATALOGUES: Mapping[Protocol, str] = {
+    "kraken": "AssetPairs",
+    "binance": "exchangeInfo",
+    "kraken_futures": "instruments",
+}
 
 
 class RecordedFrame(NamedTuple):
@@ -113,7 +122,7 @@ def _metadata_document(content: bytes) -> dict[str, Metadata] | None:
     # Only a whole answer is one JSON document with these names; a capture of one line has others.
     if content.lstrip()[:1] != b"{":
         return None
-    return asset_pairs(content) or exchange_info(content)
+    return asset_pairs(content) or exchange_info(content) or futures_instruments(content)
 
 
 def _timed(messages: Iterable[Message], path: Path) -> list[tuple[int, Message]]:
@@ -170,11 +179,10 @@ def _merged(captures: Iterable[list[tuple[int, Message]]]) -> list[RecordedFrame
 def _described(symbol: str, protocol: Protocol, given: Mapping[str, Metadata]) -> Metadata:
     metadata = given.get(symbol) or known_metadata(protocol).get(symbol)
     if metadata is None:
-        call = "AssetPairs" if protocol == "kraken" else "exchangeInfo"
         raise ConfigurationError(
             "nothing describes a recorded symbol",
             f"{ascii(symbol)[1:-1][:40]} on {_VENUE_NAMES[protocol]}",
-            hint=f"give the venue's {call} answer as a further file",
+            hint=f"give the venue's {_CATALOGUES[protocol]} answer as a further file",
         )
     return metadata
 

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
+from providers.simulated.futures_replay import FuturesReplay
 from providers.simulated.recording import RecordedFrame, Recording
 
 _Levels = dict[Decimal, tuple[str, str]]
@@ -84,10 +85,13 @@ class ReplayBooks:
         self._recording = recording
         self._books: defaultdict[str, _Book] = defaultdict(_Book)
         self._answered: set[str] = set()
+        self.futures = FuturesReplay(recording.frames)
 
     def opening(self, key: str, *, until: int) -> list[str]:
         """What a new subscriber to `key` gets first, when the first `until` frames were played: a Kraken book as it
-        stands, else nothing (and nothing before the recording's own snapshot)."""
+        stands, a Kraken Futures book or tape, else nothing (and nothing before the recording's own snapshot)."""
+        if self._recording.protocol == "kraken_futures":
+            return self.futures.opening(key, until=until)
         if self._recording.protocol != "kraken" or not key.startswith("book:"):
             return []
         book = self._books[key]

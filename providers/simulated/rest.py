@@ -16,10 +16,13 @@ _RECEIVE_BYTES = 16_384
 
 
 class Answer(NamedTuple):
-    """A JSON body and its HTTP status."""
+    """A body, JSON unless it begins like a page, its HTTP status, and headers beside the usual ones. With `cut` the
+    connection is closed in the middle of the body."""
 
     body: str
     status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    cut: bool = False
 
 
 Answering = Callable[[str, Mapping[str, str]], Answer]
@@ -52,8 +55,9 @@ async def _served_one(answering: Answering, connection: h11.Connection, stream: 
         request = await _next_request(connection, stream)
     if waiting.cancelled_caught or request is None:
         return False
-    await _send(connection, stream, _answered(answering, request))
-    return (connection.our_state, connection.their_state) == (h11.DONE, h11.DONE)
+    answer = _answered(answering, request)
+    await _send(connection, stream, answer)
+    return not answer.cut and (connection.our_state, connection.their_state) == (h11.DONE, h11.DONE)
 
 
 async def _next_request(connection: h11.Connection, stream: trio.SocketStream) -> h11.Request | None:
@@ -82,9 +86,11 @@ def _answered(answering: Answering, request: h11.Request) -> Answer:
 
 async def _send(connection: h11.Connection, stream: trio.SocketStream, answer: Answer) -> None:
     body = answer.body.encode()
-    headers = [("Content-Type", "application/json;charset=UTF-8"), ("Content-Length", str(len(body)))]
+    kind = "text/html" if answer.body.startswith("<") else "application/json;charset=UTF-8"
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *answer.headers]
     events = (h11.Response(status_code=answer.status, headers=headers), h11.Data(data=body), h11.EndOfMessage())
-    await stream.send_all(b"".join([connection.send(event) or b"" for event in events]))
+    sent = b"".join([connection.send(event) or b"" for event in events])
+    await stream.send_all(sent[: len(sent) - len(body) // 2 - 1] if answer.cut else sent)
 
 
 async def _refuse(connection: h11.Connection, stream: trio.SocketStream) -> None:

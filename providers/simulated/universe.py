@@ -50,6 +50,14 @@ class Listing:
         return f"{self.base}{self.binance_quote}"
 
     @property
+    def futures_names(self) -> tuple[str, ...]:
+        """Kraken Futures' products of this market, the inverse perpetual first; none but of dollar markets."""
+        if self.kraken_quote != "USD":
+            return ()
+        base = "XBT" if self.base == "BTC" else self.base
+        return f"PI_{base}USD", f"PF_{base}USD"
+
+    @property
     def symbol(self) -> str:
         """The canonical name of the pair on Kraken, as `BTCUSD`; every market has one of its own."""
         return f"{self.base}{self.kraken_quote}"
@@ -175,12 +183,16 @@ DEFAULT_SYMBOLS: Final[tuple[str, ...]] = tuple(listing.symbol for listing in UN
 
 
 def find_listings(names: Iterable[str]) -> tuple[Listing, ...]:
-    """The listings of `names`, each in Kraken's, Binance's or the canonical spelling.
+    """The listings of `names`, each in Kraken's, Kraken Futures', Binance's or the canonical spelling.
 
     Raises:
         NotFoundError: the simulated venue has no such market.
     """
-    known = {alias: each for each in UNIVERSE for alias in (each.binance_name, each.kraken_name, each.symbol)}
+    known = {
+        alias: each
+        for each in UNIVERSE
+        for alias in (each.binance_name, *each.futures_names, each.kraken_name, each.symbol)
+    }
     found: dict[str, Listing] = {}
     for name in names:
         listing = known.get(name.upper())

@@ -1,9 +1,9 @@
-"""The simulated venue: Kraken's or Binance's sockets and REST on 127.0.0.1, from a generator or from a recording."""
+"""The simulated venue: one venue's sockets and REST on 127.0.0.1, from a generator or from a recording."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from trio_websocket import (
     wrap_server_stream,
 )
 
+from core.clock import wall_ns
 from core.errors import UsageError
 from core.model.publishers import SIMULATED_PREFIX
 from providers.base import ReceiptClocks, wall_receipts
@@ -26,19 +27,31 @@ from providers.simulated.binance_market import BinanceFloor
 from providers.simulated.binance_server import STREAM_PATH as BINANCE_PATH
 from providers.simulated.binance_server import BinanceDialogue
 from providers.simulated.connection import Connection, Ready, Receipts, Wire
-from providers.simulated.dialogue import Floor, Opening
+from providers.simulated.dialogue import Dialogue, Floor, Opening
 from providers.simulated.documents import Metadata, known_metadata
 from providers.simulated.faults import FaultPlan
+from providers.simulated.futures_market import FuturesFloor, PastTrade
+from providers.simulated.futures_pages import futures_pages
+from providers.simulated.futures_server import STREAM_PATH as FUTURES_PATH
+from providers.simulated.futures_server import FuturesDialogue
+from providers.simulated.guard import GuardedPages
 from providers.simulated.kraken_market import KrakenFloor
 from providers.simulated.kraken_server import KrakenDialogue, generated_key, recorded_key
+from providers.simulated.ledger import Fill, RecordedLedger
 from providers.simulated.live import LiveStage
 from providers.simulated.market import MarketSource
-from providers.simulated.pages import Depth, binance_pages, kraken_pages
+from providers.simulated.pages import binance_pages, kraken_pages
 from providers.simulated.playback import PlaybackStage
 from providers.simulated.recording import Recording
-from providers.simulated.rest import serve_rest
+from providers.simulated.rest import Answering, serve_rest
+from providers.simulated.universe import Listing
 
 KRAKEN_PATH = "/v2"
+_PATHS: Mapping[capture_lines.Protocol, str] = {
+    "kraken": KRAKEN_PATH,
+    "binance": BINANCE_PATH,
+    "kraken_futures": FUTURES_PATH,
+}
 _HANDSHAKE_S = 10.0
 _LEAVING_S = 1.0
 _LARGEST_REQUEST_BYTES = 1 << 20
@@ -71,7 +84,7 @@ class _Scene:
 
     stage: _Stage
     metadata: Mapping[str, Metadata]
-    depth: Depth
+    pages: Answering
     receipts: Receipts | None
     finished: trio.Event
     venue: str
@@ -104,10 +117,10 @@ async def serve_venue(
         scene = _recorded(source, ready=ready, faults=faults)
     else:
         scene = _generated(protocol, source)
-    path = KRAKEN_PATH if protocol == "kraken" else BINANCE_PATH
-    pages = kraken_pages(scene.metadata) if protocol == "kraken" else binance_pages(scene.metadata, scene.depth)
+    path = _PATHS[protocol]
     async with trio.open_nursery() as nursery:
-        rest_url = await nursery.start(serve_rest, pages)
+        guarded = GuardedPages(protocol, scene.pages, faults.every if faults else {}, wall=wall_ns)
+        rest_url = await nursery.start(serve_rest, guarded.answer)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, partial(_serve_client, scene, path, faults), listeners)
         nursery.start_soon(scene.stage.run)
@@ -126,44 +139,63 @@ async def serve_venue(
 
 def _generated(protocol: capture_lines.Protocol, source: MarketSource) -> _Scene:
     known = known_metadata(protocol)
-    names = [each.kraken_name if protocol == "kraken" else each.binance_name for each in source.listings]
+    metadata = {name: known[name] for each in source.listings for name in _names(protocol, each)}
     floor: Floor
-    depth: Depth
     if protocol == "kraken":
-        floor, depth = KrakenFloor(source), _no_depth
-    else:
+        floor = kraken = KrakenFloor(source)
+        pages = kraken_pages(metadata, kraken.past)
+    elif protocol == "binance":
         floor = binance = BinanceFloor(source)
-        depth = binance.snapshot
-    metadata = {name: known[name] for name in names}
+        pages = binance_pages(metadata, binance.snapshot, binance.past)
+    else:
+        floor = futures = FuturesFloor(source)
+        pages = futures_pages(metadata, tickers=futures.rest_tickers, past=futures.past_trades)
     return _Scene(
         stage=LiveStage(source, floor, partial(_dialogue, protocol, metadata, recorded=False)),
         metadata=metadata,
-        depth=depth,
+        pages=pages,
         receipts=None,
         finished=trio.Event(),
         venue=SIMULATED_PREFIX + protocol.upper(),
     )
 
 
+def _names(protocol: capture_lines.Protocol, listing: Listing) -> tuple[str, ...]:
+    if protocol == "kraken_futures":
+        return listing.futures_names
+    return (listing.kraken_name if protocol == "kraken" else listing.binance_name,)
+
+
 def _recorded(recording: Recording, *, ready: Ready, faults: FaultPlan | None) -> _Scene:
     dialogue_of = partial(_dialogue, recording.protocol, recording.metadata, recorded=True)
     stage = PlaybackStage(recording, dialogue_of, ready=ready, one_by_one=faults is not None)
-
-    def depth(symbol: str, limit: int) -> str | None:
-        return stage.books.depth(symbol, until=stage.cursor, limit=limit)
-
     return _Scene(
         stage=stage,
         metadata=recording.metadata,
-        depth=depth,
+        pages=_recorded_pages(recording, stage),
         receipts=Receipts(),
         finished=stage.finished,
         venue=recording.protocol.upper(),
     )
 
 
-def _no_depth(_symbol: str, _limit: int) -> str | None:
-    return None
+def _recorded_pages(recording: Recording, stage: PlaybackStage) -> Answering:
+    def depth(symbol: str, limit: int) -> str | None:
+        return stage.books.depth(symbol, until=stage.cursor, limit=limit)
+
+    ledger = RecordedLedger(recording)
+
+    def fills(symbol: str) -> Sequence[Fill]:
+        return ledger.fills(symbol, until=stage.cursor)
+
+    def past(product_id: str) -> Sequence[PastTrade]:
+        return stage.books.futures.past_trades(product_id, until=stage.cursor)
+
+    if recording.protocol == "kraken":
+        return kraken_pages(recording.metadata, fills)
+    if recording.protocol == "binance":
+        return binance_pages(recording.metadata, depth, fills)
+    return futures_pages(recording.metadata, tickers=tuple, past=past)
 
 
 def _dialogue(
@@ -173,9 +205,11 @@ def _dialogue(
     opening: Opening,
     *,
     recorded: bool,
-) -> KrakenDialogue | BinanceDialogue:
+) -> Dialogue:
     if protocol == "binance":
         return BinanceDialogue(target, opening=opening)
+    if protocol == "kraken_futures":
+        return FuturesDialogue(symbols, opening=opening)
     return KrakenDialogue(symbols, key_of=recorded_key if recorded else generated_key, opening=opening)
 
 

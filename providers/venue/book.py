@@ -55,6 +55,10 @@ class BookSide:
         """The best price, or None when the side is empty."""
         return self._keys[-1] * self._sign if self._keys else None
 
+    def reaches(self, price_e9: int, count: int) -> bool:
+        """Whether `price_e9` is among the best `count` levels, or would be; `count` is above 0."""
+        return len(self._keys) < count or price_e9 * self._sign >= self._keys[-count]
+
     def top(self, count: int) -> tuple[list[int], list[int]]:
         """Prices (1e-9) and quantities (1e-8) of at most `count` levels, best first."""
         keys = self._keys[: -count - 1 : -1]

@@ -32,6 +32,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("config", "show"),
         ("db", "--help"),
         ("db", "export", "--help"),
+        ("symbol", "add", "--help"),
     ],
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:

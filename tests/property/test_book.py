@@ -57,3 +57,7 @@ def test_a_book_is_a_sorted_dict(changes: list[tuple[bytes, int, int]], count: i
         assert levels.best_price_e9() == (expected[0][0] if expected else None)
     bids, asks = _ranked(model, BUY), _ranked(model, SELL)
     assert book.crossed == bool(bids and asks and bids[0][0] >= asks[0][0])
+    for levels in (book.bids, book.asks) if count else ():
+        reached = levels.reaches(20, count)
+        levels.apply(20, 9)
+        assert (20 in levels.top(count)[0]) is reached

@@ -17,14 +17,22 @@ from core.model.symbology import SymbolMap
 from providers.base import BookState, ConnectionStatus, Endpoints, FeedCounters, Provider
 from providers.binance import provider as binance
 from providers.binance.provider import BinanceSpot
+from providers.kraken.futures import provider as kraken_futures
+from providers.kraken.futures.provider import KrakenFutures
 from providers.kraken.spot import provider as kraken
 from providers.kraken.spot.provider import KrakenSpot
+from providers.simulated.capture_lines import Protocol
 from providers.simulated.market import MarketSource
 from providers.simulated.universe import UNIVERSE
 from tests.unit.providers.binance.support import KeepingSink
 from tests.unit.providers.simulated.raw_client import running
 
-PROTOCOLS = ("kraken", "binance")
+PROTOCOLS: tuple[Protocol, ...] = ("kraken", "binance", "kraken_futures")
+PROVIDERS: dict[str, Callable[[Endpoints], Provider]] = {
+    "kraken": KrakenSpot,
+    "binance": BinanceSpot,
+    "kraken_futures": KrakenFutures,
+}
 BUSY = ("BTCUSD", "ETHUSD", "SOLUSD")
 
 
@@ -60,11 +68,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(protocol: str, *symbols: str, faults: str = "") -> AsyncIterator[Desk]:
+async def desk(protocol: Protocol, *symbols: str, faults: str = "") -> AsyncIterator[Desk]:
     """A provider streaming `symbols` from a generated market, for the length of a block."""
-    async with running("kraken" if protocol == "kraken" else "binance", MarketSource(7), faults=faults) as venue:
+    async with running(protocol, MarketSource(7), faults=faults) as venue:
         endpoints = Endpoints(stream_url=venue.stream_url, rest_url=venue.rest_url, receipts=venue.receipts)
-        provider = KrakenSpot(endpoints) if protocol == "kraken" else BinanceSpot(endpoints)
+        provider = PROVIDERS[protocol](endpoints)
         catalogue, sink = await provider.catalogue(), KeepingSink()
         async with trio.open_nursery() as nursery:
             instruments = [catalogue.resolve(symbol) for symbol in symbols]
@@ -86,7 +94,7 @@ def streams(counters: FeedCounters, *, more_than: int = 0) -> Callable[[], bool]
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_symbol_is_added_beside_another(protocol: str) -> None:
+async def test_a_symbol_is_added_beside_another(protocol: Protocol) -> None:
     """The new one streams; the one that streamed before misses nothing and keeps its book."""
     async with desk(protocol, "BTCUSD") as bench:
         (first,) = bench.counters
@@ -105,7 +113,7 @@ async def test_a_symbol_is_added_beside_another(protocol: str) -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_symbol_leaves_and_returns(protocol: str) -> None:
+async def test_a_symbol_leaves_and_returns(protocol: Protocol) -> None:
     """While it is gone nothing of it is published; back again it goes on, without a gap and without a repeat."""
     async with desk(protocol, "BTCUSD", "ETHUSD") as bench:
         stays, goes = bench.counters
@@ -129,7 +137,7 @@ async def test_a_symbol_leaves_and_returns(protocol: str) -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_change_of_mind_is_carried_out_in_order(protocol: str) -> None:
+async def test_a_change_of_mind_is_carried_out_in_order(protocol: Protocol) -> None:
     """Leaving and returning several times before the venue has answered once ends in a live symbol."""
     async with desk(protocol, "BTCUSD", "ETHUSD") as bench:
         stays, goes = bench.counters
@@ -146,7 +154,7 @@ async def test_a_change_of_mind_is_carried_out_in_order(protocol: str) -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_reconnect_knows_who_came_and_who_left(protocol: str) -> None:
+async def test_a_reconnect_knows_who_came_and_who_left(protocol: Protocol) -> None:
     """After a lost connection the added symbol streams again and the removed one does not."""
     async with desk(protocol, "BTCUSD", "SOLUSD", faults="disconnect=200") as bench:
         stays, leaves = bench.counters
@@ -167,9 +175,9 @@ async def test_a_reconnect_knows_who_came_and_who_left(protocol: str) -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_twenty_symbols_are_added_one_by_one(protocol: str) -> None:
+async def test_twenty_symbols_are_added_one_by_one(protocol: Protocol) -> None:
     """Begun with nothing, the provider ends with twenty live books, on one connection and without a loss."""
-    symbols = [listing.symbol for listing in UNIVERSE[:20]]
+    symbols = [listing.symbol for listing in UNIVERSE if listing.futures_names][:20]
     async with desk(protocol) as bench:
         assert list(bench.counters) == []
         await until(lambda: bench.provider.connection.status is ConnectionStatus.CONNECTED)
@@ -186,10 +194,10 @@ async def test_twenty_symbols_are_added_one_by_one(protocol: str) -> None:
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_without_symbols_the_connection_is_kept_by_questions(
-    protocol: str, monkeypatch: pytest.MonkeyPatch
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the last symbol left, silence is met with probes: nothing is refused or reconnects, and it goes on."""
-    for module in (kraken, binance):
+    for module in (kraken, binance, kraken_futures):
         monkeypatch.setattr(module, "SILENCE_S", 0.1)
     async with desk(protocol, "BTCUSD") as bench:
         (counters,) = bench.counters
@@ -206,7 +214,7 @@ async def test_without_symbols_the_connection_is_kept_by_questions(
 
 @pytest.mark.trio
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_name_the_venue_does_not_have_is_its_own_problem(protocol: str) -> None:
+async def test_a_name_the_venue_does_not_have_is_its_own_problem(protocol: Protocol) -> None:
     """An addition that is refused says why in its counters; the stream goes on."""
     async with desk(protocol, "BTCUSD") as bench:
         (first,) = bench.counters
@@ -221,7 +229,7 @@ async def test_a_name_the_venue_does_not_have_is_its_own_problem(protocol: str) 
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize("make", [KrakenSpot, BinanceSpot])
+@pytest.mark.parametrize("make", [KrakenSpot, BinanceSpot, KrakenFutures])
 async def test_only_a_running_stream_can_be_changed(make: Callable[[], Provider]) -> None:
     """Before a stream, and after it, both acts are refused in words."""
     provider = make()

@@ -12,11 +12,12 @@ import re
 
 import msgspec
 
-from core.errors import PermanentError, ResourceExhaustedError, TransientError
+from core.errors import PermanentError, TransientError
 from core.flow.printable import printable
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, QUANTITY_SCALE, parse_price
 from core.model.instruments import Instrument, Product
 from core.model.symbology import canonical_asset
+from providers.kraken.futures.errors import read_refusal
 
 VENUE = "KRAKEN_FUTURES"
 
@@ -34,7 +35,6 @@ _log = logging.getLogger("ringside.kraken_futures")
 
 class _Answer(msgspec.Struct, gc=False):
     result: str = ""
-    error: str = ""
     instruments: list[msgspec.Raw] = []
 
 
@@ -48,10 +48,10 @@ class _Listed(msgspec.Struct, gc=False, rename="camel"):
     quote: str | None = None
 
 
-def parse_instruments(body: bytes, *, venue: str = VENUE) -> list[Instrument]:
+def parse_instruments(body: bytes, *, venue: str = VENUE, refused: dict[str, str] | None = None) -> list[Instrument]:
     """The futures in an instruments answer, in its order, without indices and options.
 
-    One that cannot be held exactly or read at all is left out and logged.
+    One that cannot be held exactly or read at all is left out and logged; into `refused` goes why, by its name.
 
     Raises:
         ConsoleError: the venue answered with an error, or with something else.
@@ -61,19 +61,14 @@ def parse_instruments(body: bytes, *, venue: str = VENUE) -> list[Instrument]:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise TransientError("catalogue not understood", venue, hint=printable(str(error))) from None
     if answer.result != "success":
-        raise _venue_error(answer.error, venue=venue)
-    found = (_read_listed(raw, venue=venue) for raw in answer.instruments)
+        operation = f"catalogue of {venue}"
+        raise read_refusal(operation, body) or TransientError(operation, "not understood")
+    reasons = {} if refused is None else refused
+    found = (_read_listed(raw, venue=venue, refused=reasons) for raw in answer.instruments)
     return [instrument for instrument in found if instrument is not None]
 
 
-def _venue_error(text: str, *, venue: str) -> ResourceExhaustedError | TransientError:
-    operation, said = f"catalogue of {venue}", printable(text) or "not understood"
-    if text == "apiLimitExceeded":
-        return ResourceExhaustedError(operation, said, retry_after_s=10.0)
-    return TransientError(operation, said)
-
-
-def _read_listed(raw: msgspec.Raw, *, venue: str) -> Instrument | None:
+def _read_listed(raw: msgspec.Raw, *, venue: str, refused: dict[str, str]) -> Instrument | None:
     name = "?"
     try:
         listed = msgspec.json.decode(raw, type=_Listed)
@@ -82,6 +77,7 @@ def _read_listed(raw: msgspec.Raw, *, venue: str) -> Instrument | None:
             return None
         return _instrument(listed, venue=venue)
     except (PermanentError, ValueError, RecursionError) as error:
+        refused[printable(name)] = error.operation if isinstance(error, PermanentError) else "cannot be read"
         _log.warning("%s left out: %s: %s", venue, printable(name), printable(str(error)))
         return None
 

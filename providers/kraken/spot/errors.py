@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from core.clock import NS_PER_S
-from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.errors import (
+    AuthenticationError,
+    ConsoleError,
+    NotFoundError,
+    PermanentError,
+    ResourceExhaustedError,
+    TransientError,
+)
 from core.flow.printable import printable
 
 _THROTTLED = "EService:Throttled"
@@ -18,6 +25,13 @@ _EXHAUSTED = {
     "EGeneral:Temporary lockout": _LOCKOUT_S,
 }
 _TEMPORARY = ("EService:", "EGeneral:Internal error")
+_CREDENTIALS = (
+    "EAPI:Invalid key",
+    "EAPI:Invalid signature",
+    "EAPI:Invalid nonce",
+    "EGeneral:Permission denied",
+    "ESession:Invalid session",
+)
 _HARMLESS = ("Already subscribed", "Subscription not found")
 
 
@@ -38,6 +52,8 @@ def venue_error(text: str, *, operation: str, now_ns: int) -> ConsoleError:
             return ResourceExhaustedError(operation, said, retry_after_s=wait_s)
     if text.startswith(_TEMPORARY):
         return TransientError(operation, said)
+    if text.startswith(_CREDENTIALS):
+        return AuthenticationError(operation, said, hint="check the API key, its secret and its permissions")
     return PermanentError(operation, said)
 
 

@@ -11,15 +11,13 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from core.clock import NS_PER_S
-from core.errors import PermanentError, ResourceExhaustedError
 from core.flow.printable import printable
 from core.flow.tape import Tape
 from core.model.instruments import Instrument
 from providers.base import ConnectionState, FeedCounters, Sink
 from providers.kraken.spot.errors import is_harmless, venue_error
 from providers.kraken.spot.market import Market
-from providers.kraken.spot.requests import ASK_AGAIN_NS, CHANNELS, Requests
+from providers.kraken.spot.requests import CHANNELS, Requests
 from providers.kraken.spot.wire import (
     SNAPSHOT,
     BookFrame,
@@ -31,34 +29,20 @@ from providers.kraken.spot.wire import (
     TradeFrame,
     decode_frame,
 )
-from providers.venue.sparse_log import SparseLog
+from providers.venue.market_feed import MarketFeed
 
 _PING = json.dumps({"method": "ping"})
-_EXCERPT = 160
 
 
-class SpotFeed:
-    """Streams trades, quotes and ten-level books into `sink`: of `instruments` and of what `subscribe` adds.
+class SpotFeed(MarketFeed[Market, Requests]):
+    """Streams trades, quotes and ten-level books into `sink`."""
 
-    `counters` are those of every symbol that was ever streamed, `active` those of the ones streamed now.
-    """
+    CHANNELS = CHANNELS
 
     def __init__(self, instruments: Sequence[Instrument], sink: Sink, connection: ConnectionState) -> None:
-        self.outbox: list[str] = []
-        self.counters = [FeedCounters(instrument) for instrument in instruments]
-        self.active = list(self.counters)
-        self._sink = sink
-        self._connection = connection
-        self._markets = {
-            counters.instrument.venue_symbol: Market(counters, sink, connection) for counters in self.counters
-        }
-        # The tapes of symbols streamed no more: late frames of theirs are expected, and a return goes on from there.
-        self._left: dict[str, Tape] = {}
-        self._changed = False
-        self._requests = Requests(self.outbox)
+        super().__init__(instruments, sink, connection, requests=Requests())
         self._notice = ""
         self._complaint = ""
-        self._lines = SparseLog(logging.getLogger(f"ringside.{connection.venue.lower()}"))
         self._takers: dict[type, Callable[..., None]] = {
             TradeFrame: self._take_trades,
             TickerFrame: self._take_quotes,
@@ -71,48 +55,7 @@ class SpotFeed:
     def opened(self) -> list[str]:
         """A fresh connection: what to send first, one request a channel."""
         self._notice = ""
-        for market in self._markets.values():
-            market.opened()
-        return self._requests.opening(tuple(self._markets))
-
-    def closed(self) -> None:
-        """The connection is lost: every book is withheld."""
-        self._requests.forget()
-        for market in self._markets.values():
-            market.closed()
-
-    def subscribe(self, instrument: Instrument) -> FeedCounters:
-        """Stream `instrument` too; see `Provider.subscribe`. From then on no refusal ends the stream."""
-        name = instrument.venue_symbol
-        market = self._markets.get(name)
-        if market is not None:
-            return market.counters
-        known = next((each for each in self.counters if each.instrument.symbol == instrument.symbol), None)
-        counters = known or FeedCounters(instrument)
-        counters.instrument = instrument
-        market = Market(counters, self._sink, self._connection, tape=self._left.get(name))
-        if known is None:
-            self.counters.append(counters)
-        self._left.pop(name, None)
-        self.active.append(counters)
-        self._markets[name] = market
-        self._changed = True
-        market.opened()
-        self._requests.subscribe(name)
-        return counters
-
-    def unsubscribe(self, symbol: str) -> None:
-        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
-        market = next((each for each in self._markets.values() if each.instrument.symbol == symbol), None)
-        if market is None:
-            return
-        name = market.instrument.venue_symbol
-        del self._markets[name]
-        self.active[:] = [each for each in self.active if each is not market.counters]
-        self._left[name] = market.left()
-        self._changed = True
-        self._requests.drop(name)
-        self._requests.unsubscribe(name)
+        return super().opened()
 
     def probe(self) -> str:
         """A ping, which the venue always answers."""
@@ -130,9 +73,10 @@ class SpotFeed:
             self._malformed(text, why=str(error))
             return
         self._takers[type(frame)](frame, ts_recv_ns)
-        if self._requests.due_ns:
-            for symbol in self._requests.ask_again(ts_recv_ns):
-                self._markets[symbol].expect_snapshot()
+        self._ask_again(ts_recv_ns)
+
+    def _market_of(self, counters: FeedCounters, tape: Tape | None) -> Market:
+        return Market(counters, self._sink, self._connection, tape=tape)
 
     def _take_trades(self, frame: TradeFrame, ts_recv_ns: int) -> None:
         items = frame.data
@@ -162,9 +106,7 @@ class SpotFeed:
             if snapshot:
                 self._requests.due_ns.pop((item.symbol, "book"), None)
             if not market.take_book(item, ts_recv_ns, snapshot=snapshot):
-                problem = market.counters.problem
-                self._lines.write(f"book {item.symbol}", "%s: %s; asking for it anew", item.symbol, problem)
-                self._requests.broke(item.symbol, ts_recv_ns)
+                self._broke(item.symbol, ts_recv_ns)
 
     def _take_heartbeat(self, _frame: HeartbeatFrame, _ts_recv_ns: int) -> None:
         pass
@@ -213,30 +155,4 @@ class SpotFeed:
         if not symbol:
             symbols = self._markets if channel else ()
         error = venue_error(reply.error, operation="subscription refused", now_ns=ts_recv_ns)
-        for each in symbols:
-            self._refuse(each, (channel,) if channel else CHANNELS, error, ts_recv_ns)
-        if self._changed or not self._markets:
-            return
-        if all(market.refused.issuperset(CHANNELS) for market in self._markets.values()):
-            names = ", ".join(self._markets)[:80]
-            raise type(error)(f"{self._connection.venue} refuses every symbol", names, hint=printable(reply.error))
-
-    def _refuse(self, symbol: str, channels: Sequence[str], error: Exception, ts_recv_ns: int) -> None:
-        if isinstance(error, PermanentError):
-            self._markets[symbol].refuse(channels, error.subject)
-            for channel in channels:
-                self._requests.due_ns.pop((symbol, channel), None)
-            return
-        wait_s = error.retry_after_s if isinstance(error, ResourceExhaustedError) else 0.0
-        for channel in channels:
-            self._requests.due_ns[symbol, channel] = ts_recv_ns + max(int(wait_s * NS_PER_S), ASK_AGAIN_NS // 6)
-
-    def _market(self, symbol: str) -> Market | None:
-        market = self._markets.get(symbol)
-        if market is None and symbol not in self._left:
-            self._malformed(symbol, why="a symbol that was not asked for")
-        return market
-
-    def _malformed(self, text: str, *, why: str) -> None:
-        self._connection.malformed += 1
-        self._lines.write("frame", "frame not understood: %s: %s", printable(why), printable(text, _EXCERPT))
+        self._refuse(symbols, (channel,) if channel else CHANNELS, error, ts_recv_ns)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from core.flow.printable import printable
-from core.flow.tape import Tape, Verdict
+from core.flow.tape import Tape
 from core.model.fixedpoint import FixedPointError
-from core.model.records import F_LAST, F_SNAPSHOT, F_TOB, Schema
+from core.model.records import F_LAST, F_SNAPSHOT, F_TOB
 from providers.base import BookState, ConnectionState, FeedCounters, Sink
 from providers.kraken.spot.normalise import (
     Quote,
@@ -19,114 +16,25 @@ from providers.kraken.spot.normalise import (
     trade_record,
 )
 from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
-from providers.venue.book import Book
-from providers.venue.packing import pack_mbp10, pack_withheld_book
-from providers.venue.skew import MAX_SKEW_NS, skew_problem
+from providers.venue.market import StreamedMarket
+from providers.venue.packing import pack_mbp10
 
 DEPTH = 10
 
 
-class Market:
-    """The state of one symbol, kept over reconnects. `refused` holds the channels the venue will not give.
-
-    A symbol that was streamed before brings its `tape`: what was missed meanwhile is no gap.
-    """
+class Market(StreamedMarket[TradeItem]):
+    """The state of one symbol, kept over reconnects."""
 
     def __init__(
         self, counters: FeedCounters, sink: Sink, connection: ConnectionState, *, tape: Tape | None = None
     ) -> None:
-        self.counters = counters
-        self.instrument = counters.instrument
-        self.refused: set[str] = set()
-        self._connection = connection
-        self._trades = sink.channel(self.instrument, Schema.TRADES)
-        self._quotes = sink.channel(self.instrument, Schema.QUOTES)
-        self._books = sink.channel(self.instrument, Schema.BOOK)
-        self._tape = tape or Tape()
+        super().__init__(counters, sink, connection, tape=tape)
         self._quote: Quote | None = None
-        self._book = Book()
-        self._book_breaks = counters.gaps - self._tape.gaps
-        self._returning = tape is not None
-        self._clock_problem = ""
-        self._book_problem = ""
-        self._refusal = ""
 
     def opened(self) -> None:
-        """A fresh connection: nothing is refused yet and the book waits for its snapshot."""
-        self.refused.clear()
+        """A fresh connection: nothing is refused yet, the book waits for its snapshot and any quote is news."""
+        super().opened()
         self._quote = None
-        self.expect_snapshot()
-
-    def closed(self) -> None:
-        """The connection is lost: what the book says may no longer be so."""
-        if self.counters.book_state is not BookState.NONE:
-            self._withhold(self.counters.last_recv_ns)
-
-    def left(self) -> Tape:
-        """Nobody wants the symbol any more: take its book back. Returns the tape, for the day it is wanted again."""
-        self._withhold(self.counters.last_recv_ns)
-        self.counters.book_state = BookState.NONE
-        self.counters.problem = ""
-        self._tape.restart()
-        return self._tape
-
-    def expect_snapshot(self) -> None:
-        """The book was asked for: updates before its snapshot are not for it."""
-        self._book.clear()
-        self.counters.book_state = BookState.SYNCING
-
-    def refuse(self, channels: Iterable[str], text: str) -> None:
-        """The venue will not give these channels."""
-        self.refused.update(channels)
-        self._refusal = self.counters.problem = printable(text)
-        if "book" in self.refused:
-            self._withhold(self.counters.last_recv_ns)
-            self.counters.book_state = BookState.NONE
-
-    def granted(self, channel: str) -> None:
-        """The venue gives `channel`."""
-        self.refused.discard(channel)
-        if channel == "trade" and self._returning:
-            # Trades that the last subscription still sent are not next to those of this one.
-            self._tape.restart()
-            self._returning = False
-        if not self.refused and self._refusal:
-            self._clear_problem(self._refusal)
-            self._refusal = ""
-
-    def take_trades(self, items: Sequence[TradeItem], ts_recv_ns: int, *, snapshot: bool) -> None:
-        """Publish the trades that the tape does not have yet."""
-        counters, tape = self.counters, self._tape
-        flags = F_LAST | F_SNAPSHOT if snapshot else F_LAST
-        records: list[bytes] = []
-        newest_id = 0
-        for item in items:
-            verdict = tape.accept(item.trade_id)
-            if verdict is Verdict.DUPLICATE:
-                counters.duplicates += 1
-                continue
-            ts_event_ns = event_time_ns(item.timestamp, ts_recv_ns)
-            try:
-                record = trade_record(
-                    self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
-                )
-            except FixedPointError as error:
-                self._reject(error)
-                continue
-            if verdict is Verdict.LATE:
-                counters.out_of_order += 1
-            records.append(record)
-            newest_id = item.trade_id
-            counters.last_event_ns = ts_event_ns
-            if not snapshot:
-                delay_ns = ts_recv_ns - ts_event_ns
-                self._connection.venue_delay.record(delay_ns)
-                self._check_clock(delay_ns)
-        counters.last_recv_ns = ts_recv_ns
-        counters.gaps = tape.gaps + self._book_breaks
-        if records:
-            counters.trades += len(records)
-            self._trades.push(records[0] if len(records) == 1 else b"".join(records), newest_id)
 
     def take_quote(self, item: TickerItem, ts_recv_ns: int, *, snapshot: bool) -> None:
         """Publish the quote, if it is one and says something new: tickers also come when only trades changed."""
@@ -170,25 +78,7 @@ class Market:
             return False
         counters.checksum_ok += 1
         ts_event_ns = event_time_ns(item.timestamp, ts_recv_ns)
-        self._publish_book(ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, snapshot=snapshot)
-        return True
-
-    def _checksum_agrees(self, checksum: int) -> bool:
-        instrument = self.instrument
-        return checksum == book_checksum(
-            self._book,
-            price_decimals=instrument.price_decimals,
-            quantity_decimals=instrument.quantity_decimals,
-        )
-
-    def _publish_book(self, *, ts_event_ns: int, ts_recv_ns: int, snapshot: bool) -> None:
-        counters = self.counters
-        counters.last_event_ns = ts_event_ns
-        if snapshot:
-            counters.book_state = BookState.LIVE
-            self._clear_problem(self._book_problem)
-        else:
-            self._check_clock(ts_recv_ns - ts_event_ns)
+        self._show(ts_event_ns, ts_recv_ns, snapshot=snapshot)
         flags = F_LAST | F_SNAPSHOT if snapshot else F_LAST
         self._books.push(
             pack_mbp10(
@@ -200,36 +90,18 @@ class Market:
                 flags=flags,
             )
         )
+        return True
 
-    def _break(self, why: str, ts_recv_ns: int) -> None:
-        self._book_breaks += 1
-        self.counters.gaps = self._tape.gaps + self._book_breaks
-        self._book_problem = self.counters.problem = why
-        self._withhold(ts_recv_ns)
+    def _trade(self, item: TradeItem, ts_recv_ns: int, flags: int) -> tuple[int, bytes]:
+        ts_event_ns = event_time_ns(item.timestamp, ts_recv_ns)
+        return ts_event_ns, trade_record(
+            self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
+        )
 
-    def _withhold(self, ts_recv_ns: int) -> None:
-        counters = self.counters
-        self._book.clear()
-        if counters.book_state is BookState.LIVE:
-            self._books.push(
-                pack_withheld_book(self.instrument, sequence=0, ts_event_ns=ts_recv_ns, ts_recv_ns=ts_recv_ns)
-            )
-        counters.book_state = BookState.WITHHELD
-
-    def _reject(self, error: FixedPointError) -> None:
-        self.counters.rejected += 1
-        self.counters.problem = f"a number does not fit: {printable(str(error))}"
-
-    def _check_clock(self, delay_ns: int) -> None:
-        if -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
-            if self._clock_problem:
-                self._clear_problem(self._clock_problem)
-                self._clock_problem = ""
-            return
-        self.counters.skewed += 1
-        self._clock_problem = self.counters.problem = skew_problem(delay_ns)
-
-    def _clear_problem(self, problem: str) -> None:
-        # Only the problem that is over is taken back, never another that came after it.
-        if problem and self.counters.problem == problem:
-            self.counters.problem = ""
+    def _checksum_agrees(self, checksum: int) -> bool:
+        instrument = self.instrument
+        return checksum == book_checksum(
+            self._book,
+            price_decimals=instrument.price_decimals,
+            quantity_decimals=instrument.quantity_decimals,
+        )

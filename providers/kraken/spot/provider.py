@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import trio
-from trio import TaskStatus
-
 from core.clock import wall_ns
 from core.model.instruments import Instrument
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import Endpoints, Sink
 from providers.kraken.spot.feed import SpotFeed
 from providers.kraken.spot.symbols import parse_asset_pairs
+from providers.venue.feed_provider import FeedProvider, Pace
 from providers.venue.http_client import get_json
-from providers.venue.ws_client import Waker, run_feed
 
 LIVE: Final = Endpoints(stream_url="wss://ws.kraken.com/v2", rest_url="https://api.kraken.com")
 
@@ -26,66 +23,25 @@ ANSWER_S = 5.0
 SEND_INTERVAL_S = 0.1
 
 
-class KrakenSpot:
+class KrakenSpot(FeedProvider):
     """Kraken's spot market, or whatever speaks its protocol at `endpoints` under the name `venue`."""
 
     def __init__(self, endpoints: Endpoints = LIVE, venue: str = "KRAKEN") -> None:
-        self.venue = venue
-        self.connection = ConnectionState(venue)
-        self._endpoints = endpoints
-        self._feed: SpotFeed | None = None
-        self._waker = Waker()
+        super().__init__(endpoints, venue)
 
     async def catalogue(self) -> SymbolMap:
         """Every pair the venue lists that we can hold exactly. Raises `ConsoleError`."""
+        refused: dict[str, str] = {}
         instruments = await get_json(
             self._endpoints.rest_url,
             "/0/public/AssetPairs",
             parameters={},
-            decode=lambda body: parse_asset_pairs(body, venue=self.venue, now_ns=wall_ns()),
+            decode=lambda body: parse_asset_pairs(body, venue=self.venue, now_ns=wall_ns(), refused=refused),
         )
-        return SymbolMap(self.venue, instruments)
+        return SymbolMap(self.venue, instruments, refused=refused)
 
-    async def stream(
-        self,
-        instruments: Sequence[Instrument],
-        sink: Sink,
-        *,
-        task_status: TaskStatus[Sequence[FeedCounters]] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Stream trades, quotes and ten-level books of `instruments` into `sink` until cancelled.
+    def _feed_of(self, instruments: Sequence[Instrument], sink: Sink) -> SpotFeed:
+        return SpotFeed(instruments, sink, self.connection)
 
-        Reports the counters once it begins; see `Provider.stream`. Returns only when the stream ended for good, and
-        raises `PermanentError` when the venue refuses every symbol.
-        """
-        self._feed = feed = SpotFeed(instruments, sink, self.connection)
-        task_status.started(feed.counters)
-        try:
-            await run_feed(
-                feed,
-                self._endpoints,
-                self.connection,
-                silence_s=SILENCE_S,
-                answer_s=ANSWER_S,
-                send_interval_s=SEND_INTERVAL_S,
-                counters=feed.active,
-                waker=self._waker,
-            )
-        finally:
-            self._feed = None
-
-    def subscribe(self, instrument: Instrument) -> FeedCounters:
-        """Stream `instrument` too; see `Provider.subscribe`."""
-        counters = self._running().subscribe(instrument)
-        self._waker.wake()
-        return counters
-
-    def unsubscribe(self, symbol: str) -> None:
-        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
-        self._running().unsubscribe(symbol)
-        self._waker.wake()
-
-    def _running(self) -> SpotFeed:
-        if self._feed is None:
-            raise not_streaming(self.venue)
-        return self._feed
+    def _pace(self) -> Pace:
+        return Pace(silence_s=SILENCE_S, answer_s=ANSWER_S, send_interval_s=SEND_INTERVAL_S)

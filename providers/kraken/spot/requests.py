@@ -10,13 +10,9 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 
-from core.clock import NS_PER_S
 from providers.kraken.spot.market import DEPTH
-
-ASK_AGAIN_NS = 30 * NS_PER_S
-"""The longest wait before a symbol is asked for again, and how long an answer is waited for."""
-CALM_NS = 60 * NS_PER_S
-"""After this long without a break a book's next break is its first again."""
+from providers.venue.market_feed import SymbolRequests
+from providers.venue.repeats import ASK_AGAIN_NS
 
 _PARAMETERS: dict[str, dict[str, object]] = {
     "trade": {"snapshot": True},
@@ -29,13 +25,11 @@ _OPENING_IDS = {channel: number for number, channel in enumerate(CHANNELS, start
 _CHANNEL_OF = {number: channel for channel, number in _OPENING_IDS.items()}
 
 
-class Requests:
-    """Puts requests into `outbox`. `due_ns` holds what is asked for again: (symbol, channel) to an instant."""
+class Requests(SymbolRequests):
+    """Requests to Kraken spot, each under a number of its own."""
 
-    def __init__(self, outbox: list[str]) -> None:
-        self.due_ns: dict[tuple[str, str], int] = {}
-        self._outbox = outbox
-        self._breaks: dict[str, tuple[int, int]] = {}
+    def __init__(self) -> None:
+        super().__init__()
         self._ids = itertools.count(len(CHANNELS) + 1)
         self._alone: dict[int, tuple[str, str]] = {}
 
@@ -51,7 +45,7 @@ class Requests:
 
     def forget(self) -> None:
         """The connection is gone, and every question with it."""
-        self.due_ns.clear()
+        super().forget()
         self._alone.clear()
 
     def subscribe(self, symbol: str, channels: Iterable[str] = CHANNELS) -> None:
@@ -61,12 +55,6 @@ class Requests:
     def unsubscribe(self, symbol: str, channels: Iterable[str] = CHANNELS) -> None:
         """Ask for no more of channels of one symbol."""
         self._ask(symbol, channels, method="unsubscribe")
-
-    def drop(self, symbol: str) -> None:
-        """Ask for nothing of `symbol` again; its next break is its first."""
-        self._breaks.pop(symbol, None)
-        for channel in CHANNELS:
-            self.due_ns.pop((symbol, channel), None)
 
     def asked_for(self, number: int | None) -> tuple[str, str]:
         """The channel of the request with `number`, and its symbol if it was for one alone; else empty texts.
@@ -78,19 +66,10 @@ class Requests:
         channel = _CHANNEL_OF.get(number)
         return (channel, "") if channel else self._alone.pop(number, ("", ""))
 
-    def broke(self, symbol: str, ts_recv_ns: int) -> None:
-        """The book is wrong: ask for it anew, the first time at once, then later and later."""
-        # A book that goes on breaking must not use up the venue's patience.
-        count, last_ns = self._breaks.get(symbol, (0, 0))
-        count = count + 1 if ts_recv_ns - last_ns < CALM_NS else 1
-        self._breaks[symbol] = (count, ts_recv_ns)
-        penalty_ns = 0 if count == 1 else min(NS_PER_S << min(count - 2, 8), ASK_AGAIN_NS)
-        self.due_ns[symbol, "book"] = ts_recv_ns + penalty_ns
-
     def ask_again(self, ts_recv_ns: int) -> list[str]:
         """Ask for what is due, and return the symbols whose books were asked for."""
         books: list[str] = []
-        for symbol, channel in [key for key, instant_ns in self.due_ns.items() if instant_ns <= ts_recv_ns]:
+        for symbol, channel in self.due(ts_recv_ns):
             if channel == "book":
                 books.append(symbol)
                 self.unsubscribe(symbol, (channel,))
@@ -104,7 +83,7 @@ class Requests:
         for channel in channels:
             number = next(self._ids)
             self._alone[number] = (channel, symbol)
-            self._outbox.append(_request((symbol,), method=method, channel=channel, number=number))
+            self.outbox.append(_request((symbol,), method=method, channel=channel, number=number))
 
 
 def _request(symbols: Iterable[str], *, method: str, channel: str, number: int) -> str:

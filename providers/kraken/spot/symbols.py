@@ -37,11 +37,13 @@ class _Pair(msgspec.Struct, gc=False):
     tick_size: msgspec.Raw = msgspec.Raw()
 
 
-def parse_asset_pairs(body: bytes, *, venue: str, now_ns: int = 0) -> list[Instrument]:
+def parse_asset_pairs(
+    body: bytes, *, venue: str, now_ns: int = 0, refused: dict[str, str] | None = None
+) -> list[Instrument]:
     """The instruments in an AssetPairs answer, in its order, without dark pairs and tokenised assets.
 
-    A pair that cannot be held exactly or read at all is left out and logged. `now_ns` reads an answer that says
-    until when to wait.
+    A pair that cannot be held exactly or read at all is left out and logged; into `refused` goes why, by its name.
+    `now_ns` reads an answer that says until when to wait.
 
     Raises:
         ConsoleError: the venue answered with an error, or with something else.
@@ -54,17 +56,19 @@ def parse_asset_pairs(body: bytes, *, venue: str, now_ns: int = 0) -> list[Instr
         raise venue_error("; ".join(answer.error), operation=f"catalogue of {venue}", now_ns=now_ns)
     if answer.result is None:
         raise TransientError("catalogue not understood", venue, hint="an answer without a result")
-    found = (_read_pair(name, raw, venue=venue) for name, raw in answer.result.items())
+    reasons = {} if refused is None else refused
+    found = (_read_pair(name, raw, venue=venue, refused=reasons) for name, raw in answer.result.items())
     return [instrument for instrument in found if instrument is not None]
 
 
-def _read_pair(name: str, raw: msgspec.Raw, *, venue: str) -> Instrument | None:
+def _read_pair(name: str, raw: msgspec.Raw, *, venue: str, refused: dict[str, str]) -> Instrument | None:
     try:
         pair = msgspec.json.decode(raw, type=_Pair)
         if name.endswith(_DARK_SUFFIX) or not pair.wsname or pair.aclass_base != _CURRENCY:
             return None
         return _instrument(pair, venue=venue)
     except (PermanentError, ValueError, RecursionError) as error:
+        refused[printable(name)] = error.operation if isinstance(error, PermanentError) else "cannot be read"
         _log.warning("%s left out: %s: %s", venue, printable(name), printable(str(error)))
         return None
 

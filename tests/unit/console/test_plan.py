@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.batch import engine_options, engine_plan
-from console.plan import EnginePlan, expand_providers
+from console.plan import DEMO_PROVIDERS, EnginePlan, FeedPlan, expand_providers
+from console.wiring import make_provider
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, UsageError
 
 
@@ -48,6 +49,19 @@ def test_a_recording_needs_no_symbols(tmp_path: Path) -> None:
     assert (feed.source, feed.speed, feed.symbols, found.until_end) == ("recording", None, (), True)
 
 
+def test_a_demo_market_is_a_venue_of_its_own(tmp_path: Path) -> None:
+    """Its data never goes by the market's name, and addresses set for the market are not asked."""
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[venues.kraken_futures]\nstream_url = "ws://x"\nrest_url = "http://x"\n', encoding="utf-8")
+    line = ("--provider", "kraken_futures", "--symbols", "BTCUSD", "--config", str(settings))
+    (market,), (demo,) = plan(*line).feeds, plan(*line, "--demo").feeds
+    assert (market.demo, market.stream_url, demo.demo, demo.stream_url) == (False, "ws://x", True, "")
+    assert make_provider(market, None).venue == "KRAKEN_FUTURES"
+    assert make_provider(demo, None).venue == "KRAKEN_FUTURES_DEMO"
+    for name in DEMO_PROVIDERS:
+        assert make_provider(FeedPlan(provider=name, demo=True), None).venue.endswith("_DEMO")
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [
@@ -59,6 +73,9 @@ def test_a_recording_needs_no_symbols(tmp_path: Path) -> None:
         (["--speed", "nan"], UsageError),
         (["--until-end"], UsageError),
         (["--faults", "gap=3"], UsageError),
+        (["--demo", "--provider", "kraken"], UsageError),
+        (["--demo", "--provider", "kraken_futures,binance"], UsageError),
+        (["--demo", "--provider", "kraken_futures", "--simulated"], UsageError),
         (["--config", "/nowhere.toml"], ConfigurationError),
     ],
 )

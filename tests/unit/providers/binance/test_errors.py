@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.errors import (
+    AuthenticationError,
+    ConsoleError,
+    NotFoundError,
+    PermanentError,
+    ResourceExhaustedError,
+    TransientError,
+)
 from providers.binance.errors import read_refusal
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(-1121, NotFoundError), (-1003, ResourceExhaustedError), (-1001, TransientError), (-1100, PermanentError)],
+    [
+        (-1121, NotFoundError),
+        (-1003, ResourceExhaustedError),
+        (-1001, TransientError),
+        (-1100, PermanentError),
+        (-1021, PermanentError),
+        (-1022, AuthenticationError),
+        (-2014, AuthenticationError),
+        (-2015, AuthenticationError),
+    ],
 )
 def test_each_code_has_its_consequence(code: int, kind: type[ConsoleError]) -> None:
     """A code decides whether we stop, wait or try again, and is shown with the venue's words."""

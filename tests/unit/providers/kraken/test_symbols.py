@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
+from core.errors import (
+    AuthenticationError,
+    ConsoleError,
+    NotFoundError,
+    ResourceExhaustedError,
+    TransientError,
+)
 from core.model.instruments import Product
 from core.model.symbology import SymbolMap
 from providers.kraken.spot.symbols import parse_asset_pairs
@@ -137,7 +143,7 @@ def test_a_pair_that_cannot_be_held_is_left_out_alone(
         ("EGeneral:Too many requests", ResourceExhaustedError),
         ("EService:Unavailable", TransientError),
         ("EQuery:Unknown asset pair", NotFoundError),
-        ("EGeneral:Permission denied", PermanentError),
+        ("EGeneral:Permission denied", AuthenticationError),
     ],
 )
 def test_an_error_comes_with_status_200(error: str, kind: type[ConsoleError]) -> None:

@@ -1,0 +1,1 @@
+"""Databento: its datasets live and from the archive, in its own records."""

@@ -1,0 +1,90 @@
+"""The half of a provider that is alike at venues with one connection and one `MarketFeed` on it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import trio
+from trio import TaskStatus
+
+from core.model.instruments import Instrument
+from providers.base import ConnectionState, Endpoints, FeedCounters, Sink, not_streaming
+from providers.venue.market_feed import MarketFeed
+from providers.venue.ws_client import Waker, run_feed
+
+
+@attrs.frozen(kw_only=True)
+class Pace:
+    """How a connection is kept: a venue silent for `silence_s` is asked, and left when it says nothing for `answer_s`
+    more; two texts are sent no closer than `send_interval_s`. All in seconds."""
+
+    silence_s: float
+    answer_s: float
+    send_interval_s: float
+
+
+class FeedProvider(ABC):
+    """Streams from `endpoints` under the name `venue`; a venue's provider adds its catalogue, its feed, its pace."""
+
+    def __init__(self, endpoints: Endpoints, venue: str) -> None:
+        self.venue = venue
+        self.connection = ConnectionState(venue)
+        self._endpoints = endpoints
+        self._feed: MarketFeed[Any, Any] | None = None
+        self._waker = Waker()
+
+    @abstractmethod
+    def _feed_of(self, instruments: Sequence[Instrument], sink: Sink) -> MarketFeed[Any, Any]:
+        """A fresh feed of this venue."""
+
+    @abstractmethod
+    def _pace(self) -> Pace:
+        """How the venue wants its connections kept."""
+
+    async def stream(
+        self,
+        instruments: Sequence[Instrument],
+        sink: Sink,
+        *,
+        task_status: TaskStatus[Sequence[FeedCounters]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Stream trades, quotes and ten-level books of `instruments` into `sink` until cancelled.
+
+        Reports the counters once it begins; see `Provider.stream`. Returns only when the stream ended for good, and
+        raises `PermanentError` when the venue refuses every symbol.
+        """
+        self._feed = feed = self._feed_of(instruments, sink)
+        pace = self._pace()
+        task_status.started(feed.counters)
+        try:
+            await run_feed(
+                feed,
+                self._endpoints,
+                self.connection,
+                silence_s=pace.silence_s,
+                answer_s=pace.answer_s,
+                send_interval_s=pace.send_interval_s,
+                counters=feed.active,
+                waker=self._waker,
+            )
+        finally:
+            self._feed = None
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too; see `Provider.subscribe`."""
+        counters = self._running().subscribe(instrument)
+        self._waker.wake()
+        return counters
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        self._running().unsubscribe(symbol)
+        self._waker.wake()
+
+    def _running(self) -> MarketFeed[Any, Any]:
+        if self._feed is None:
+            raise not_streaming(self.venue)
+        return self._feed
