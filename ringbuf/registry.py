@@ -85,8 +85,8 @@ def entries() -> list[tuple[Entry, bool]]:
         return []
     fd = layout.open_file(path())
     try:
-        if os.fstat(fd).st_size == 0:
-            return []
+        if not any(os.pread(fd, len(MAGIC), 0)):
+            return []  # somebody is making it, or died while doing so
         _check(fd)
         found = [(read(fd, offset), layout.locked_elsewhere(fd, offset, 1)) for offset in _offsets()]
     finally:

@@ -321,6 +321,14 @@ def test_a_registry_that_was_removed_is_made_again(announce: Announce) -> None:
     assert listed() == [("main", "alive")]
 
 
+def test_a_registry_that_is_being_made_is_empty(announce: Announce) -> None:
+    """Between taking its space and naming itself it holds zeros: nobody is listed, and the next instance names it."""
+    registry.path().write_bytes(bytes(registry.FILE_BYTES))
+    assert discovery.instances() == []
+    announce("main")
+    assert listed() == [("main", "alive")]
+
+
 def test_other_refusals(announce: Announce, monkeypatch: pytest.MonkeyPatch) -> None:
     """A symlink, somebody who holds the file, a full shared memory: each is a clear error."""
     registry.path().symlink_to("/etc/passwd")
