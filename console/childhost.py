@@ -65,6 +65,7 @@ class ChildHost:
             split=False,
             read_only=False,
             until_end=bool(plan.recordings),
+            duration_s=0.0,
         )
         self._pid = 0
         self._status: dict[str, Any] = {}

@@ -78,6 +78,7 @@ class CachePlan:
 class EnginePlan:
     """Everything an engine needs to know.
 
+    It ends with its recording when `until_end`, and after `duration_s` unless that is 0.
     `named` tells an instance name that an operator chose from one made up. `public_symbols` are those whose rings
     other processes may look for (all when None). `split` runs each feed in a process of its own; such a child has the
     parent's name as `ring_owner` and, when the parent stores what it publishes, `stored_elsewhere`. `read_only`
@@ -96,6 +97,7 @@ class EnginePlan:
     store: StorePlan = StorePlan()
     cache: CachePlan | None = None
     until_end: bool = False
+    duration_s: float = 0.0
     split: bool = False
     read_only: bool = False
     ring_owner: str = ""

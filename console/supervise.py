@@ -7,6 +7,7 @@ socket goes, the rings are removed and the name is given back.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import resource
 from collections.abc import Iterator
@@ -213,7 +214,8 @@ class Engine:
             raise errors[0]
 
     async def _cancel_on_stop(self, scope: trio.CancelScope) -> None:
-        await self._stop.wait()
+        with trio.move_on_after(self.plan.duration_s or math.inf):
+            await self._stop.wait()
         scope.cancel()
 
     async def _beat(self) -> None:

@@ -22,6 +22,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--speed", default="1", help="speed of a recording: a factor, or max (default: 1)")
     what.add_argument("--until-end", action="store_true", help="stop when the recording ends")
+    what.add_argument("--duration", type=float, default=0.0, metavar="S", help="stop after so many seconds")
     what.add_argument("--seed", type=int, default=1, help="seed of the simulated market (default: 1)")
     what.add_argument(
         "--faults", default="", metavar="NAME=EVERY,…", help="let the simulated venue misbehave, see docs"

@@ -21,6 +21,8 @@ from console.plan import (
 )
 from core.errors import ConfigurationError, NotFoundError, UsageError
 
+MAX_DURATION_S = 1e9
+
 
 def load_settings(path: Path | None, paths: Paths) -> LoadedSettings:
     """The settings in force. Raises `ConfigurationError` with every problem in its hint."""
@@ -55,6 +57,7 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         store=_store(settings),
         cache=_cache(settings.cache),
         until_end=arguments.until_end,
+        duration_s=_duration_s(arguments),
         split=arguments.split,
         read_only=arguments.read_only,
     )
@@ -169,6 +172,13 @@ def _dataset(
     dataset = check_dataset(arguments.dataset or settings.engine.dataset)
     read_key()
     return dataset
+
+
+def _duration_s(arguments: argparse.Namespace) -> float:
+    seconds: float = arguments.duration
+    if not 0 <= seconds < MAX_DURATION_S:  # also refuses what is not a number
+        raise UsageError("bad duration", str(seconds), hint="seconds, 0 for until stopped")
+    return seconds
 
 
 def parse_speed(text: str) -> float | None:

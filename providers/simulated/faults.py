@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import attrs
 
+from core.clock import NS_PER_S, monotonic_ns
 from core.errors import UsageError
 
 DELAY_S: Final = 0.05
@@ -37,6 +38,9 @@ FAULTS: Final[Mapping[str, str]] = {
 }
 """The menu: what each fault does to every N-th data frame, or REST request, it applies to."""
 
+REST_FAULTS: Final = frozenset({"ban", "half-answer", "maintenance", "rate-limit"})
+
+_SECONDS = re.compile(r"\d{1,6}(\.\d{1,3})?s", re.ASCII)
 _CHECKSUM = re.compile(r'("checksum":)(\d{1,10})')
 _RFC3339 = re.compile(r'("timestamp":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)')
 _MILLISECONDS = re.compile(r'("(?:[ET]|time|timestamp)":)(\d{1,16})')
@@ -52,31 +56,38 @@ class Ending(enum.Enum):
 
 @attrs.frozen
 class FaultPlan:
-    """Which faults happen, and to every how many-th frame of a connection."""
+    """Which faults happen: to every how many-th frame of a connection or REST request, or (`every_s`) to the first
+    frame after so many seconds, again and again."""
 
     every: Mapping[str, int]
+    every_s: Mapping[str, float] = attrs.Factory(dict)
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
-        """The plan in `text`, such as `disconnect=500,gap=200`.
+        """The plan in `text`, such as `disconnect=500,gap=5s`.
 
         Raises:
-            UsageError: an unknown fault, one named twice, or a number that is not above 0.
+            UsageError: an unknown fault, one named twice, a number that is not above 0, or seconds between REST
+                requests, of which frames are not counted.
         """
         every: dict[str, int] = {}
+        every_s: dict[str, float] = {}
         for part in text.split(","):
             name, _, number = (piece.strip() for piece in part.partition("="))
-            if name not in FAULTS or name in every:
+            if name not in FAULTS or name in every or name in every_s:
                 raise UsageError("unknown or repeated fault", ascii(name)[:40], hint=_menu())
+            if _SECONDS.fullmatch(number) and float(number[:-1]) > 0 and name not in REST_FAULTS:
+                every_s[name] = float(number[:-1])
+                continue
             if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number)):
                 subject = f"{name}={ascii(number)[1:-1][:20]}"
                 raise UsageError("a fault needs a number of frames above 0", subject, hint=_menu())
             every[name] = int(number)
-        return cls(every)
+        return cls(every, every_s)
 
 
 def _menu() -> str:
-    return "write NAME=N,… with " + ", ".join(FAULTS)
+    return "write NAME=N or NAME=SECONDSs,… with " + ", ".join(FAULTS)
 
 
 class Frame(NamedTuple):
@@ -98,9 +109,12 @@ class Outcome:
 class FaultLine:
     """The faults of one connection. `apply` is called once for each data frame, in order."""
 
-    def __init__(self, plan: FaultPlan) -> None:
+    def __init__(self, plan: FaultPlan, clock: Callable[[], int] = monotonic_ns) -> None:
         self._every = plan.every
         self._seen = dict.fromkeys(plan.every, 0)
+        self._clock = clock
+        self._every_ns = {name: int(seconds * NS_PER_S) for name, seconds in plan.every_s.items()}
+        self._due_ns = {name: clock() + every_ns for name, every_ns in self._every_ns.items()}
         self._held: Frame | None = None
 
     def apply(self, frame: Frame) -> Outcome:
@@ -124,9 +138,9 @@ class FaultLine:
         return (held,) if held else ()
 
     def _falsified(self, text: str) -> str:
-        if "bad-checksum" in self._every and '"checksum":' in text and self._fires("bad-checksum"):
+        if self._planned("bad-checksum") and '"checksum":' in text and self._fires("bad-checksum"):
             text = _CHECKSUM.sub(lambda found: f"{found[1]}{int(found[2]) ^ 0x5A5A5A5A}", text)
-        if "skew" in self._every and self._dated(text) and self._fires("skew"):
+        if self._planned("skew") and self._dated(text) and self._fires("skew"):
             text = _MILLISECONDS.sub(lambda found: f"{found[1]}{int(found[2]) + SKEW_S * 1000}", text)
             text = _RFC3339.sub(lambda found: found[1] + _later(found[2]), text)
         return text[: len(text) // 2] if self._fires("malformed") else text
@@ -134,7 +148,16 @@ class FaultLine:
     def _dated(self, text: str) -> bool:
         return _MILLISECONDS.search(text) is not None or _RFC3339.search(text) is not None
 
+    def _planned(self, name: str) -> bool:
+        return name in self._every or name in self._every_ns
+
     def _fires(self, name: str) -> bool:
+        if name in self._every_ns:
+            now_ns = self._clock()
+            due = now_ns >= self._due_ns[name]
+            if due:
+                self._due_ns[name] = now_ns + self._every_ns[name]
+            return due
         every = self._every.get(name)
         if every is None:
             return False

@@ -112,7 +112,7 @@ async def serve_venue(
     """
     if isinstance(source, Recording):
         assert source.protocol == protocol, "the caller opens the recording for this protocol"
-        if faults and "skew" in faults.every:
+        if faults and ("skew" in faults.every or "skew" in faults.every_s):
             raise UsageError("this fault does not apply to a recording", "skew", hint="use it with generated markets")
         scene = _recorded(source, ready=ready, faults=faults)
     else:

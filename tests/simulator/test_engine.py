@@ -306,6 +306,16 @@ def _wait_for_trades(instance: str, trades: int) -> None:
 
 
 @pytest.mark.trio
+async def test_an_engine_ends_after_its_duration() -> None:
+    """With a duration it stops by itself, everything stored, while its feeds would go on."""
+    with trio.fail_after(DEADLINE_S):
+        summary = await Engine(make_plan("BTCUSD", duration_s=0.5), Journal()).run()
+    assert summary["uptime_s"] >= 0.5
+    assert summary["store"]["rows"] == sum(row["trades"] for row in summary["feeds"])
+    assert not summary["errors"]
+
+
+@pytest.mark.trio
 async def test_a_feed_that_fails_takes_no_other_down() -> None:
     """One feed never comes up; the other streams on, and the summary says which was given up and why."""
     feeds = (

@@ -70,6 +70,8 @@ def test_a_demo_market_is_a_venue_of_its_own(tmp_path: Path) -> None:
         (["--recording", "/nowhere/capture.gz"], NotFoundError),
         (["--speed", "fast"], UsageError),
         (["--speed", "-1"], UsageError),
+        (["--duration", "-1"], UsageError),
+        (["--duration", "nan"], UsageError),
         (["--speed", "nan"], UsageError),
         (["--until-end"], UsageError),
         (["--faults", "gap=3"], UsageError),

@@ -210,3 +210,21 @@ def _checked(held: dict[str, dict[float, tuple[str, str]]], message: Json) -> bo
         held[name] = {price: levels[price] for price in kept}
         digits += "".join(field.replace(".", "").lstrip("0") for price in kept for field in levels[price])
     return zlib.crc32(digits.encode()) == int(data["checksum"])
+
+
+def test_a_fault_may_strike_by_the_clock() -> None:
+    """`NAME=5s` strikes the first frame five seconds after the beginning, and after each time it struck."""
+    now_ns = 0
+    line = FaultLine(FaultPlan.parse("gap=5s,duplicate=3"), lambda: now_ns)
+    sent = []
+    for second in range(13):
+        now_ns = second * 10**9
+        sent.append(len(line.apply(Frame(str(second))).frames))
+    assert sent == [1, 1, 2, 1, 1, 0, 2, 1, 1, 2, 0, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["gap=0s", "gap=s", "gap=-1s", "gap=1.5", "gap=5s,gap=3", "ban=5s", "gap=1e3s"])
+def test_seconds_that_make_no_sense(text: str) -> None:
+    """Nothing, less than nothing, twice, or between requests that have no clock: refused with the menu."""
+    with pytest.raises(UsageError):
+        FaultPlan.parse(text)
