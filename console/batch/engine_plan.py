@@ -129,18 +129,18 @@ def _feed(
 ) -> FeedPlan:
     if arguments.faults and not simulated and not recordings:
         raise UsageError("faults without a simulated venue", arguments.faults, hint="add --simulated")
-    if arguments.demo and (simulated or recordings):
+    if arguments.demo and recordings:
         raise UsageError("two sources for one provider", "--demo", hint="it streams from the venue itself")
     if arguments.demo and name not in DEMO_PROVIDERS:
         raise UsageError("no demo market", name, hint=f"--demo works with {', '.join(sorted(DEMO_PROVIDERS))}")
     dataset = _dataset(name, arguments, settings, simulated=simulated, recorded=bool(recordings))
-    # The addresses in the settings are those of the market itself.
+    # The addresses in the settings are those of the market itself; the simulated venue stands for either.
     venue: VenueSettings = VenueSettings() if arguments.demo else getattr(settings.venues, name)
     return FeedPlan(
         provider=name,
         symbols=symbols,
         simulated=simulated,
-        demo=arguments.demo,
+        demo=arguments.demo and not simulated,
         dataset=dataset,
         recordings=recordings,
         speed=speed,

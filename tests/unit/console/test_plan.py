@@ -62,6 +62,12 @@ def test_a_demo_market_is_a_venue_of_its_own(tmp_path: Path) -> None:
         assert make_provider(FeedPlan(provider=name, demo=True), None).venue.endswith("_DEMO")
 
 
+def test_the_simulated_venue_stands_for_the_demo_market_too() -> None:
+    """With --simulated nothing but the simulated venue is streamed, whichever market it is to stand for."""
+    line = ["--provider", "kraken_futures", "--simulated"]
+    assert plan(*line, "--demo").feeds == plan(*line).feeds
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [
@@ -77,7 +83,6 @@ def test_a_demo_market_is_a_venue_of_its_own(tmp_path: Path) -> None:
         (["--faults", "gap=3"], UsageError),
         (["--demo", "--provider", "kraken"], UsageError),
         (["--demo", "--provider", "kraken_futures,binance"], UsageError),
-        (["--demo", "--provider", "kraken_futures", "--simulated"], UsageError),
         (["--config", "/nowhere.toml"], ConfigurationError),
     ],
 )
