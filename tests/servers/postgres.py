@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from tests.servers.process import NoServerError, ServerProcess, StartError, free_port, usable
+from tests.servers.process import NoServerError, RunningServer, ServerProcess, StartError, free_port, usable
 
 ROLE: Final = "ringside"
 GUARDED_ROLE: Final = "guarded"
@@ -25,7 +25,7 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 
 
-class PostgresServer:
+class PostgresServer(RunningServer):
     """A server with a data directory of its own, running once this returns. `close` removes both.
 
     Everyone may log in over the socket, but `GUARDED_ROLE` with `PASSWORD` only, which is `ROLE`'s too over TCP. It
@@ -85,16 +85,6 @@ class PostgresServer:
         assert self._tcp, "the server was made without TCP"
         return f"postgresql://{ROLE}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the server runs, frozen or not."""
-        return self._server.running
-
-    @property
-    def log(self) -> str:
-        """The last lines the server wrote."""
-        return self._server.log
-
     def start(self) -> None:
         """Let the server run and answer, whatever happened to it: on the same data, socket and port."""
         if self._server.running:
@@ -121,22 +111,6 @@ class PostgresServer:
     def stop(self) -> None:
         """Shut the server down in order; connections are ended, everything is on disk."""
         self._server.end(signal.SIGINT)
-
-    def kill(self) -> None:
-        """End it by SIGKILL, as a crash would."""
-        self._server.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        self._server.pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        self._server.resume()
-
-    def close(self) -> None:
-        """End it and remove its data. May be called twice."""
-        self._server.close()
 
     def execute(self, statement: str, *, database: str = "postgres") -> None:
         """Run one statement by the server's owner."""

@@ -206,3 +206,35 @@ class ServerProcess:
         if self._process is not None:
             self._process.wait(STOP_S)
             self._process = None
+
+
+class RunningServer:
+    """What both servers are to a test: started and ended by whoever builds upon it, and disturbed here."""
+
+    _server: ServerProcess
+
+    @property
+    def running(self) -> bool:
+        """Whether the server runs, frozen or not."""
+        return self._server.running
+
+    @property
+    def log(self) -> str:
+        """The last lines the server wrote."""
+        return self._server.log
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a crash would."""
+        self._server.kill()
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        self._server.pause()
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        self._server.resume()
+
+    def close(self) -> None:
+        """End it and remove its directory with all its data. May be called twice."""
+        self._server.close()

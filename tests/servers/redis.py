@@ -11,13 +11,13 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from tests.servers.process import NoServerError, ServerProcess, free_port, usable
+from tests.servers.process import NoServerError, RunningServer, ServerProcess, free_port, usable
 
 PROGRAM: Final = "RINGSIDE_REDIS_SERVER"
 _ANSWER_S: Final = 0.5
 
 
-class RedisServer:
+class RedisServer(RunningServer):
     """A server that runs once this returns. `close` removes it. It listens on 127.0.0.1 as well when `tcp` is set.
 
     After `stop`, `kill` and `start` it is there again at the same place, and empty. The methods may be called from
@@ -60,16 +60,6 @@ class RedisServer:
         assert self.port, "the server was made without TCP"
         return f"redis://127.0.0.1:{self.port}/0"
 
-    @property
-    def running(self) -> bool:
-        """Whether the server runs, frozen or not."""
-        return self._server.running
-
-    @property
-    def log(self) -> str:
-        """The last lines the server wrote."""
-        return self._server.log
-
     def start(self) -> None:
         """Let the server run and answer, whatever happened to it: at the same place."""
         if self._server.running:
@@ -103,22 +93,6 @@ class RedisServer:
     def stop(self) -> None:
         """Shut the server down in order."""
         self._server.end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it by SIGKILL, as a crash would."""
-        self._server.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        self._server.pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        self._server.resume()
-
-    def close(self) -> None:
-        """End it and remove its directory. May be called twice."""
-        self._server.close()
 
 
 @functools.cache
