@@ -23,7 +23,7 @@ from core.errors import ConsoleError, PermanentError, TransientError
 from core.model.instruments import Instrument, Product
 from core.model.records import Schema
 from core.store.repository import SeriesKey
-from providers.base import ConnectionState, ConnectionStatus
+from providers.connection import ConnectionState, ConnectionStatus
 from ringbuf import control
 from ringbuf.control import ControlClient, ControlError
 

@@ -14,12 +14,12 @@ from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row, feed_row, latency_row
 from console.venues import find_endpoints
 from console.wiring import make_provider
-from core.clock import wall_ns
 from core.errors import ConsoleError, NotFoundError, TransientError, single_error
 from core.flow.publish import RingPublisher
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, ConnectionStatus, FeedCounters, Provider, Searchable
+from providers.base import FeedCounters, Provider, Searchable
+from providers.connection import ConnectionState, ConnectionStatus
 
 _NUMBERING = trio.CapacityLimiter(1)
 
@@ -151,21 +151,18 @@ class FeedHost:
                 delay_s = budget.delay_s(error)
                 if delay_s is None:
                     self.error, self.ended = error, str(error)
-                    self._set_status(ConnectionStatus.ERROR, str(error))
+                    self.connection.enter(ConnectionStatus.ERROR, str(error))
                     logger.error("%s is given up: %s", self.venue, error)
                     return
                 self.restarts += 1
-                self._set_status(ConnectionStatus.RECONNECTING, str(error))
+                self.connection.enter(ConnectionStatus.RECONNECTING, str(error))
                 logger.warning("%s failed and is restarted in %.1f s: %s", self.venue, delay_s, error)
                 await trio.sleep(delay_s)
             else:
                 self.ended = "end of recording" if self.plan.recordings else "ended by the venue"
-                self._set_status(ConnectionStatus.DISCONNECTED, self.ended)
+                self.connection.enter(ConnectionStatus.DISCONNECTED, self.ended)
                 logger.info("%s: %s", self.venue, self.ended)
                 return
-
-    def _set_status(self, status: ConnectionStatus, reason: str) -> None:
-        self.connection.status, self.connection.reason, self.connection.since_ns = status, reason, wall_ns()
 
     async def _run_once(self) -> None:
         async with trio.open_nursery() as nursery:

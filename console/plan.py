@@ -27,13 +27,15 @@ class FeedPlan:
     """One provider and what it streams. `speed` is a factor, None as fast as the engine takes it.
 
     An empty `symbols` streams everything the simulated venue or the recording offers. `demo` streams from the venue's
-    own place to practise. `dataset` is which one of a provider that has many.
+    own place to practise, `redundant` over two connections at once. `dataset` is which one of a provider that has
+    many.
     """
 
     provider: ProviderName
     symbols: tuple[str, ...] = ()
     simulated: bool = False
     demo: bool = False
+    redundant: bool = False
     dataset: str = ""
     recordings: tuple[Path, ...] = ()
     speed: float | None = 1.0

@@ -12,15 +12,16 @@ from console.journal import KEPT_LINES
 from core.clock import NS_PER_S, wall_ns
 from core.flow.publish import PublishedRing
 from core.model.instruments import Instrument
-from providers.base import ConnectionState, FeedCounters
+from providers.base import FeedCounters
+from providers.connection import ConnectionState
 
 if TYPE_CHECKING:
     from console.supervise import Engine
 
 SCHEMA_VERSION = 1
 
-COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "checksum_ok", "checksum_bad",
-           "reconnects", "rejected", "skewed")  # fmt: skip
+COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "book_breaks", "checksum_ok",
+          "checksum_bad", "reconnects", "rejected", "skewed")  # fmt: skip
 
 
 class HostReport(TypedDict):

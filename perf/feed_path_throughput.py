@@ -24,8 +24,9 @@ from perf._feed_peers import PEERS, peer_rate
 from perf._flat_out_server import encode_frames, flat_out_server
 from perf._ring_peers import installed, result_of
 from perf.figures import Figure
-from providers.base import ConnectionState, Endpoints, FeedCounters, Provider
+from providers.base import Endpoints, FeedCounters, Provider
 from providers.binance.provider import BinanceSpot
+from providers.connection import ConnectionState
 from providers.kraken.futures.provider import KrakenFutures
 from providers.kraken.spot.provider import KrakenSpot
 from providers.venue.frame_socket import open_frame_socket

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from trio import TaskStatus
 
 from core.bars.timeframes import Timeframe
-from core.clock import WallClock, monotonic_ns, wall_ns
+from core.clock import WallClock, wall_ns
 from core.errors import RefusedError
 from core.model.instruments import Instrument
 from core.model.records import Records, Schema
 from core.model.symbology import SymbolMap
-from core.telemetry import LatencyHistogram, WindowedHistogram
+from providers.connection import ConnectionState
 
 
 class Channel(Protocol):
@@ -39,16 +39,6 @@ class Sink(Protocol):
         """The channel of one (instrument, schema); the same one on every call."""
 
 
-class ConnectionStatus(enum.StrEnum):
-    """Where a connection to a venue stands."""
-
-    DISCONNECTED = "disconnected"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"
-    ERROR = "error"
-
-
 class BookState(enum.StrEnum):
     """Whether a book may be shown: only a `LIVE` one is published."""
 
@@ -63,8 +53,9 @@ class FeedCounters:
     """What happened on the feed of one symbol since the start. Counts of records but where said otherwise.
 
     `book_updates` counts book messages received and understood; `gaps` the intervals of trade ids missing now, plus
-    the breaks of the book's sequence; `rejected` records whose numbers do not fit; `skewed` those whose venue time
-    is minutes away from ours. `last_event_ns` and `last_recv_ns` are instants, 0 before the first record.
+    the breaks of the book's sequence, which `book_breaks` counts alone; `rejected` records whose numbers do not fit;
+    `skewed` those whose venue time is minutes away from ours. `last_event_ns` and `last_recv_ns` are instants, 0
+    before the first record.
     """
 
     instrument: Instrument
@@ -74,6 +65,7 @@ class FeedCounters:
     duplicates: int = 0
     out_of_order: int = 0
     gaps: int = 0
+    book_breaks: int = 0
     checksum_ok: int = 0
     checksum_bad: int = 0
     reconnects: int = 0
@@ -83,31 +75,6 @@ class FeedCounters:
     problem: str = ""
     last_event_ns: int = 0
     last_recv_ns: int = 0
-
-
-def _recent_delays() -> LatencyHistogram:
-    return WindowedHistogram(monotonic_ns)
-
-
-@attrs.define
-class ConnectionState:
-    """One connection to a venue as the operator sees it. `reason` says why it is not connected.
-
-    Both delays are those of the last minute. `publish_delay` is, for each message, the time from the read that
-    brought its last bytes out of the socket until the feed has handled it, records pushed; what came with the same
-    read and went before it is included. `venue_delay` is the time from a trade at the venue to that read, by the
-    clocks of two machines, and so also holds what waited in the network and in this machine's buffers.
-    """
-
-    venue: str
-    status: ConnectionStatus = ConnectionStatus.DISCONNECTED
-    reason: str = ""
-    since_ns: int = 0
-    messages: int = 0
-    malformed: int = 0
-    reconnects: int = 0
-    venue_delay: LatencyHistogram = attrs.Factory(_recent_delays)
-    publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
 
 
 ReceiptClocks = Callable[[int], WallClock]
@@ -177,6 +144,27 @@ class Provider(Protocol):
         Raises:
             RefusedError: no stream runs.
         """
+
+
+@attrs.frozen(kw_only=True)
+class Interval:
+    """A stretch of a symbol's trades that the stream did not bring: `recovered` of them were fetched afterwards and
+    published in their place, `lost` were not, for `reason`.
+
+    It lies between the trades of `start_ns` and `end_ns`, by the venue's clock; the missing ones were numbered
+    `first_id` to `last_id`, both 0 where nothing is numbered. `cause` is why they did not come.
+    """
+
+    venue: str
+    symbol: str
+    start_ns: int
+    end_ns: int
+    cause: str
+    recovered: int
+    lost: int
+    first_id: int = 0
+    last_id: int = 0
+    reason: str = ""
 
 
 @runtime_checkable

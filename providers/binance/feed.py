@@ -18,7 +18,7 @@ from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.instruments import Instrument
 from core.model.records import Schema
-from providers.base import Channel, ConnectionState, FeedCounters, Sink
+from providers.base import Channel, FeedCounters, Sink
 from providers.binance.depth import DepthBook
 from providers.binance.errors import Refusal, classify
 from providers.binance.normalise import (
@@ -30,6 +30,7 @@ from providers.binance.normalise import (
     quote_record,
     trade_record,
 )
+from providers.connection import ConnectionState
 from providers.venue.skew import MAX_SKEW_NS, skew_problem
 from providers.venue.sparse_log import SparseLog
 

@@ -13,12 +13,13 @@ from trio import TaskStatus
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError
 from core.model.instruments import Instrument
 from core.model.symbology import SymbolMap
-from providers.base import BookState, ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import BookState, Endpoints, FeedCounters, Sink, not_streaming
 from providers.binance.depth import DepthBook
 from providers.binance.errors import read_refusal
 from providers.binance.feed import MAX_SYMBOLS, BinanceFeed, too_many_symbols
 from providers.binance.normalise import decode_snapshot
 from providers.binance.symbols import Catalogue, read_catalogue
+from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue.backoff import SETTLED_S, backoff_delays
 from providers.venue.http_client import get_json
 from providers.venue.transport import parse_address

@@ -19,7 +19,8 @@ from core.flow.printable import printable
 from core.model.fixedpoint import OWN_PUBLISHERS
 from core.model.instruments import Instrument
 from core.model.records import F_LAST, F_MAYBE_BAD_BOOK, LEVELS, MBP10_STRUCT, NO_SIDE, UNDEF_PRICE, Schema
-from providers.base import BookState, ConnectionState, FeedCounters, Sink
+from providers.base import BookState, FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.databento.errors import record_error
 from providers.databento.join import Seam
 from providers.databento.live import Item, Mapped, Notice, Refusal

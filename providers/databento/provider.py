@@ -29,7 +29,8 @@ from core.errors import (
 from core.model.instruments import Instrument
 from core.model.records import STREAMED, Schema
 from core.model.symbology import SymbolMap
-from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import Endpoints, FeedCounters, Sink, not_streaming
+from providers.connection import ConnectionState, ConnectionStatus
 from providers.databento.archive import Archive
 from providers.databento.feed import Feed, Interval
 from providers.databento.history import History, RangeRequest
@@ -125,23 +126,23 @@ class Databento:
         self._feed = feed = Feed(instruments, sink, self.connection, self._schemas)
         task_status.started(feed.counters)
         waits = backoff_delays()
-        self._enter(ConnectionStatus.CONNECTING)
+        self.connection.enter(ConnectionStatus.CONNECTING)
         try:
             while True:
                 began_s = trio.current_time()
                 loss = await self._one_session(feed)
                 if loss is None:
-                    self._enter(ConnectionStatus.DISCONNECTED, "closed by the gateway")
+                    self.connection.enter(ConnectionStatus.DISCONNECTED, "closed by the gateway")
                     return
                 if self.connection.status is ConnectionStatus.CONNECTED:
                     self._count_reconnect(feed)
                     waits = backoff_delays() if trio.current_time() - began_s >= SETTLED_S else waits
-                self._enter(ConnectionStatus.RECONNECTING, str(loss))
+                self.connection.enter(ConnectionStatus.RECONNECTING, str(loss))
                 _log.warning("%s: connection lost: %s", self.venue, loss)
                 asked_s = loss.retry_after_s if isinstance(loss, ResourceExhaustedError) else 0.0
                 await trio.sleep(max(next(waits), asked_s))
         except PermanentError as error:
-            self._enter(ConnectionStatus.ERROR, str(error))
+            self.connection.enter(ConnectionStatus.ERROR, str(error))
             raise
         finally:
             self._feed = None
@@ -182,7 +183,7 @@ class Databento:
                 if added := [symbol for symbol in feed.symbols if symbol not in plan.symbols]:
                     session.subscribe(added)
                 self._session = session
-                self._enter(ConnectionStatus.CONNECTED)
+                self.connection.enter(ConnectionStatus.CONNECTED)
                 try:
                     await self._follow(session, feed)
                 finally:
@@ -224,10 +225,6 @@ class Databento:
         with _scratch() as directory:
             fetched = await history.fetch(request, directory / "definitions.dbn.zst")
             return await trio.to_thread.run_sync(_read, fetched.path, self.venue)
-
-    def _enter(self, status: ConnectionStatus, reason: str = "") -> None:
-        connection = self.connection
-        connection.status, connection.reason, connection.since_ns = status, reason, wall_ns()
 
     def _count_reconnect(self, feed: Feed) -> None:
         self.connection.reconnects += 1

@@ -11,7 +11,8 @@ import trio
 from trio import TaskStatus
 
 from core.model.instruments import Instrument
-from providers.base import ConnectionState, Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import Endpoints, FeedCounters, Sink, not_streaming
+from providers.connection import ConnectionState
 from providers.venue.market_feed import MarketFeed
 from providers.venue.ws_client import Waker, run_feed
 

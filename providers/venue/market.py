@@ -10,7 +10,8 @@ from core.flow.printable import printable
 from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_SNAPSHOT, Schema
-from providers.base import BookState, ConnectionState, FeedCounters, Sink
+from providers.base import BookState, FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.venue.book import Book
 from providers.venue.packing import pack_withheld_book
 from providers.venue.repeats import BOOK
@@ -49,7 +50,6 @@ class StreamedMarket(ABC, Generic[Item]):
         self._book = Book()
         self._book_id = 0
         self._book_ns = 0
-        self._book_breaks = counters.gaps - self._tape.gaps
         self._returning = tape is not None
         self._clock_problem = ""
         self._book_problem = ""
@@ -123,7 +123,7 @@ class StreamedMarket(ABC, Generic[Item]):
                 self._connection.venue_delay.record(delay_ns)
                 self._check_clock(delay_ns)
         counters.last_recv_ns = ts_recv_ns
-        counters.gaps = tape.gaps + self._book_breaks
+        counters.gaps = tape.gaps + counters.book_breaks
         if records:
             counters.trades += len(records)
             self._trades.push(records[0] if len(records) == 1 else b"".join(records), newest_id)
@@ -146,9 +146,10 @@ class StreamedMarket(ABC, Generic[Item]):
             self._check_clock(ts_recv_ns - ts_event_ns)
 
     def _break(self, why: str, ts_recv_ns: int) -> None:
-        self._book_breaks += 1
-        self.counters.gaps = self._tape.gaps + self._book_breaks
-        self._book_problem = self.counters.problem = why
+        counters = self.counters
+        counters.book_breaks += 1
+        counters.gaps = self._tape.gaps + counters.book_breaks
+        self._book_problem = counters.problem = why
         self._withhold(ts_recv_ns)
 
     def _withhold(self, ts_recv_ns: int) -> None:

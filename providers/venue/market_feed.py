@@ -15,7 +15,8 @@ from core.errors import ConsoleError, PermanentError, ResourceExhaustedError
 from core.flow.printable import printable
 from core.flow.tape import Tape
 from core.model.instruments import Instrument
-from providers.base import ConnectionState, FeedCounters, Sink
+from providers.base import FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.venue.market import StreamedMarket
 from providers.venue.repeats import ASK_AGAIN_NS, Repeats
 from providers.venue.sparse_log import SparseLog

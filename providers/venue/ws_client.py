@@ -21,7 +21,8 @@ from wsproto.utilities import ProtocolError
 from core.clock import NS_PER_S, WallClock, monotonic_ns, wall_ns
 from core.errors import PermanentError, ResourceExhaustedError, TransientError
 from core.flow.printable import printable
-from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
+from providers.base import Endpoints, FeedCounters
+from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue.backoff import SETTLED_S, backoff_delays, retry_after_s
 from providers.venue.frame_socket import open_frame_socket
 from providers.venue.transport import Address, StampedStream, open_stream, parse_address
@@ -228,7 +229,7 @@ async def run_feed(
     address = parse_address(endpoints.stream_url)
     waker = waker or Waker()
     waits = delays if delays is not None else backoff_delays()
-    _enter(connection, ConnectionStatus.CONNECTING)
+    connection.enter(ConnectionStatus.CONNECTING)
     while True:
         began_s = trio.current_time()
         loss = await _connect_once(
@@ -243,14 +244,14 @@ async def run_feed(
             open_socket=open_socket,
         )
         if loss.permanent is not None:
-            _enter(connection, ConnectionStatus.ERROR, loss.reason)
+            connection.enter(ConnectionStatus.ERROR, loss.reason)
             raise loss.permanent
         if loss.clean and endpoints.ends_on_clean_close:
-            _enter(connection, ConnectionStatus.DISCONNECTED, loss.reason)
+            connection.enter(ConnectionStatus.DISCONNECTED, loss.reason)
             return
         if loss.opened:
             _count_reconnect(connection, counters)
-        _enter(connection, ConnectionStatus.RECONNECTING, loss.reason)
+        connection.enter(ConnectionStatus.RECONNECTING, loss.reason)
         _log.warning("%s: connection lost: %s", connection.venue, loss.reason)
         if delays is None and loss.opened and trio.current_time() - began_s >= SETTLED_S:
             waits = backoff_delays()
@@ -290,7 +291,7 @@ async def _connect_once(
                     waker=waker,
                 )
             if session is not None:
-                _enter(connection, ConnectionStatus.CONNECTED)
+                connection.enter(ConnectionStatus.CONNECTED)
                 nursery.start_soon(session.send, send_interval_s)
                 with trio.CancelScope() as scope:
                     nursery.start_soon(partial(session.watch, scope, silence_s=silence_s, answer_s=answer_s))
@@ -368,12 +369,6 @@ def _rejected(error: ConnectionRejected) -> _Loss:
         refusal = PermanentError("stream refused", reason, hint="the venue does not serve this place")
         return _Loss(reason=reason, permanent=refusal)
     return _Loss(reason=reason)
-
-
-def _enter(connection: ConnectionState, status: ConnectionStatus, reason: str = "") -> None:
-    connection.status = status
-    connection.reason = reason
-    connection.since_ns = wall_ns()
 
 
 def _count_reconnect(connection: ConnectionState, counters: Sequence[FeedCounters]) -> None:

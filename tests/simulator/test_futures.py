@@ -20,7 +20,8 @@ from core.model.fixedpoint import quantities_e8
 from core.model.records import F_MAYBE_BAD_BOOK, F_SNAPSHOT, Records, Schema
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
-from providers.base import BookState, ConnectionState, Endpoints, FeedCounters
+from providers.base import BookState, Endpoints, FeedCounters
+from providers.connection import ConnectionState
 from providers.kraken.futures import provider as provider_module
 from providers.kraken.futures.provider import KrakenFutures
 from providers.simulated.market import MarketSource

@@ -14,9 +14,10 @@ from core.errors import RefusedError
 from core.model.instruments import Instrument
 from core.model.records import F_MAYBE_BAD_BOOK, Records, Schema
 from core.model.symbology import SymbolMap
-from providers.base import BookState, ConnectionStatus, Endpoints, FeedCounters, Provider
+from providers.base import BookState, Endpoints, FeedCounters, Provider
 from providers.binance import provider as binance
 from providers.binance.provider import BinanceSpot
+from providers.connection import ConnectionStatus
 from providers.kraken.futures import provider as kraken_futures
 from providers.kraken.futures.provider import KrakenFutures
 from providers.kraken.spot import provider as kraken

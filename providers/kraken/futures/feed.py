@@ -14,7 +14,8 @@ from core.clock import NS_PER_S
 from core.flow.printable import printable
 from core.flow.tape import Tape
 from core.model.instruments import Instrument
-from providers.base import BookState, ConnectionState, FeedCounters, Sink
+from providers.base import BookState, FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.kraken.futures.errors import is_harmless, named_product, venue_error
 from providers.kraken.futures.market import Market
 from providers.kraken.futures.normalise import ProductState

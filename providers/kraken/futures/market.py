@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from core.flow.tape import Tape
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_MAYBE_BAD_BOOK, F_SNAPSHOT, F_TOB, LEVELS, UNDEF_SIZE
-from providers.base import BookState, ConnectionState, FeedCounters, Sink
+from providers.base import BookState, FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.kraken.futures.normalise import (
     NO_QUOTE,
     ProductState,

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from core.flow.printable import printable
 from core.flow.tape import Tape
 from core.model.instruments import Instrument
-from providers.base import ConnectionState, FeedCounters, Sink
+from providers.base import FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.kraken.spot.errors import is_harmless, venue_error
 from providers.kraken.spot.market import Market
 from providers.kraken.spot.requests import CHANNELS, Requests

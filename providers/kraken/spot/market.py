@@ -5,7 +5,8 @@ from __future__ import annotations
 from core.flow.tape import Tape
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_SNAPSHOT, F_TOB
-from providers.base import BookState, ConnectionState, FeedCounters, Sink
+from providers.base import BookState, FeedCounters, Sink
+from providers.connection import ConnectionState
 from providers.kraken.spot.normalise import (
     Quote,
     apply_levels,

@@ -13,9 +13,9 @@ import numpy as np
 
 from core.model.instruments import Instrument, Product
 from core.model.records import MBP10_LEVELS, Records, Schema
-from providers.base import ConnectionState
 from providers.binance.depth import DepthBook
 from providers.binance.feed import BinanceFeed
+from providers.connection import ConnectionState
 
 
 def instrument(venue_symbol: str = "BTCUSDT", symbol: str = "BTCUSD") -> Instrument:

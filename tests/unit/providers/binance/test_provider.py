@@ -16,9 +16,10 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 
 from core.errors import ConfigurationError, NotFoundError, PermanentError
 from core.model.records import F_LAST, F_MAYBE_BAD_BOOK, F_SNAPSHOT, Schema
-from providers.base import BookState, ConnectionStatus, Endpoints, FeedCounters
+from providers.base import BookState, Endpoints, FeedCounters
 from providers.binance import provider as binance
 from providers.binance.provider import BinanceSpot
+from providers.connection import ConnectionStatus
 from tests.unit.providers.binance.support import KeepingSink, depth, instrument, quote, recorded, trade
 
 DEADLINE_S = 20.0

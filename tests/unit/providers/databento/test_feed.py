@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import AuthenticationError, NotFoundError, TransientError
 from core.model.records import MBP1_STRUCT, STREAMED, TRADE_STRUCT, Schema
-from providers.base import ConnectionState
+from providers.connection import ConnectionState
 from providers.databento.feed import Feed
 from providers.databento.live import Mapped, Notice, Refusal
 from tests.unit.providers.databento.gateways import instrument

@@ -11,7 +11,8 @@ import trio
 
 from core.errors import AuthenticationError, ConsoleError, NotFoundError, PermanentError, RefusedError
 from core.model.records import F_MAYBE_BAD_BOOK, MBP10_STRUCT, Schema
-from providers.base import BookState, ConnectionStatus
+from providers.base import BookState
+from providers.connection import ConnectionStatus
 from providers.databento.key import ApiKey
 from providers.simulated.databento_gateway import Act, Kind
 from providers.simulated.databento_library import Library, Stored, read_library

@@ -11,7 +11,8 @@ from typing import Any
 from core.clock import NS_PER_S
 from core.model.instruments import Instrument
 from core.model.records import Records, Schema
-from providers.base import ConnectionState, FeedCounters
+from providers.base import FeedCounters
+from providers.connection import ConnectionState
 from providers.kraken.futures.feed import FuturesFeed
 from providers.kraken.futures.symbols import parse_instruments
 from tests.unit.providers.kraken.support import RememberingSink

@@ -11,7 +11,8 @@ import numpy as np
 from core.clock import parse_rfc3339_ns
 from core.model.instruments import Instrument, Product
 from core.model.records import MBP10_LEVELS, Records, Schema
-from providers.base import ConnectionState, FeedCounters
+from providers.base import FeedCounters
+from providers.connection import ConnectionState
 from providers.kraken.spot.feed import SpotFeed
 
 NOW = "2023-07-30T15:30:00.000000Z"

@@ -13,7 +13,8 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 
 from core.errors import NotFoundError
 from core.model.records import Schema
-from providers.base import BookState, ConnectionStatus, Endpoints, FeedCounters
+from providers.base import BookState, Endpoints, FeedCounters
+from providers.connection import ConnectionStatus
 from providers.kraken.spot.provider import LIVE, KrakenSpot
 from tests.unit.providers.kraken.support import NOW_NS, RememberingSink, instrument, refusal, trade_item, trades
 

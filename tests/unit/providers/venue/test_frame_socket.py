@@ -13,7 +13,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Pong, Request
 
 from core.errors import TransientError
-from providers.base import ConnectionState
+from providers.connection import ConnectionState
 from providers.venue import ws_client
 from providers.venue.frame_socket import MAX_PONGS, FrameSocket, open_frame_socket
 from providers.venue.frames import FrameScanner

@@ -12,7 +12,8 @@ import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request
 
-from providers.base import ConnectionState, Endpoints
+from providers.base import Endpoints
+from providers.connection import ConnectionState
 from providers.venue import transport, ws_client
 from providers.venue.ws_client import run_feed
 from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed, raw_server

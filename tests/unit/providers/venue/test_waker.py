@@ -10,7 +10,8 @@ import pytest
 import trio
 from trio_websocket import WebSocketRequest, serve_websocket
 
-from providers.base import ConnectionState, ConnectionStatus, Endpoints
+from providers.base import Endpoints
+from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue import ws_client
 from providers.venue.ws_client import Waker, run_feed
 

@@ -18,7 +18,8 @@ from wsproto.events import AcceptConnection, Message, Request, TextMessage
 
 from core.errors import ConfigurationError, PermanentError, ResourceExhaustedError, TransientError
 from core.model.instruments import Instrument, Product
-from providers.base import ConnectionState, ConnectionStatus, Endpoints, FeedCounters
+from providers.base import Endpoints, FeedCounters
+from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue import library_socket, ws_client
 from providers.venue.ws_client import run_feed
 
