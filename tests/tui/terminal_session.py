@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 14.0
+DEADLINE_S = 45.0
 _PROGRAM = """
 import sys
 from pathlib import Path
