@@ -139,11 +139,19 @@ class ScreenSettings:
 
 
 @attrs.frozen
-class VenueSettings:
+class AddressSettings:
     """`[venues.NAME]`: where a provider finds its venue; empty means the venue's own address."""
 
     stream_url: str = ""
     rest_url: str = ""
+
+
+@attrs.frozen
+class VenueSettings(AddressSettings):
+    """`[venues.NAME]` of a venue that may be connected to more than once."""
+
+    redundant: bool = False
+    """Whether it is streamed over two connections at once, as `--redundant` asks for; recordings never are."""
 
 
 @attrs.frozen
@@ -153,7 +161,7 @@ class VenuesSettings:
     kraken: VenueSettings = VenueSettings()
     binance: VenueSettings = VenueSettings()
     kraken_futures: VenueSettings = VenueSettings()
-    databento: VenueSettings = VenueSettings()
+    databento: AddressSettings = AddressSettings()
     """`stream_url` is HOST:PORT of a live gateway, `rest_url` the https address of an archive."""
 
 

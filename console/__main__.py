@@ -14,7 +14,7 @@ from types import ModuleType
 
 from core.errors import ConsoleError
 
-COMMANDS = ("serve", "demo", "attach", "live", "instances", "control", "symbol", "db", "config")
+COMMANDS = ("serve", "demo", "attach", "live", "instances", "control", "symbol", "providers", "db", "config")
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""
 SCREEN_COMMANDS = frozenset({"serve", "demo", "attach"})
 

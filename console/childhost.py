@@ -6,13 +6,14 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import trio
 
+from console.intervals import SHOWN_INTERVALS, interval_rows, read_intervals
 from console.plan import EnginePlan, FeedPlan, StorePlan, encode_plan
 from console.refusals import as_told
 from console.restarts import RestartBudget
@@ -23,6 +24,7 @@ from core.errors import ConsoleError, PermanentError, TransientError
 from core.model.instruments import Instrument, Product
 from core.model.records import Schema
 from core.store.repository import SeriesKey
+from providers.base import Interval
 from providers.connection import ConnectionState, ConnectionStatus
 from ringbuf import control
 from ringbuf.control import ControlClient, ControlError
@@ -70,6 +72,9 @@ class ChildHost:
         self._pid = 0
         self._status: dict[str, Any] = {}
         self._retired: dict[str, dict[str, Any]] = {}
+        self._earlier: list[Interval] = []
+        self._intervals: list[Interval] = []
+        self._heard_rows: object = None
         self._reason = "starting"
 
     def report(self) -> HostReport:
@@ -80,14 +85,26 @@ class ChildHost:
         return {
             "connections": [
                 row | {"restarts": self.restarts, "pid": self._pid}
-                | ({} if alive else {"status": "error" if self.error else "disconnected", "reason": self._reason})
+                | ({} if alive else self._down())
                 for row in rows
             ],
             "latency": [found["latency"]] if "latency" in found else [],
             "feeds": [self._summed(row) for row in found.get("feeds", [])],
             "rings": found.get("rings", []),
+            "intervals": interval_rows(self.intervals()),
             "log": found.get("log", []),
         }  # fmt: skip
+
+    def _down(self) -> dict[str, Any]:
+        return {"status": "error" if self.error else "disconnected", "reason": self._reason, "legs": []}
+
+    def intervals(self) -> Sequence[Interval]:
+        """What the streams of all its children did not bring, oldest first; the newest that were told."""
+        rows = self._status.get("intervals", [])
+        if rows is not self._heard_rows:
+            self._heard_rows = rows
+            self._intervals = (self._earlier + read_intervals(rows))[-SHOWN_INTERVALS:]
+        return self._intervals
 
     def instruments(self) -> dict[str, Instrument]:
         """The instruments that the child streams, by symbol."""
@@ -169,7 +186,8 @@ class ChildHost:
 
     def _retire(self) -> None:
         self._retired = {row["symbol"]: self._summed(row) for row in self._status.get("feeds", [])}
-        self._status = self._status | {"feeds": []}
+        self._earlier = list(self.intervals())
+        self._status = self._status | {"feeds": [], "intervals": []}
 
     async def _run_once(self) -> None:
         process = await trio.lowlevel.open_process(

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import trio
 
+from console.intervals import interval_rows
+from console.leg_rows import leg_rows
+from console.mending import Mending
 from console.plan import FeedPlan
 from console.restarts import RestartBudget
-from console.status import COUNTS, HostReport, connection_row, feed_row, latency_row
+from console.status import COUNTS, HostReport, channel_rows, connection_row, feed_row, latency_row
 from console.venues import find_endpoints
-from console.wiring import make_provider
+from console.wiring import make_legs
+from core.clock import wall_ns
 from core.errors import ConsoleError, NotFoundError, TransientError, single_error
 from core.flow.publish import RingPublisher
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.symbology import SymbolMap
-from providers.base import FeedCounters, Provider, Searchable
+from providers.base import FeedCounters, Interval, Provider, Searchable, Subscription
 from providers.connection import ConnectionState, ConnectionStatus
+from providers.venue.watchdog import Verdict, Watchdog
+
+LOOK_S = 1.0
 
 _NUMBERING = trio.CapacityLimiter(1)
 
@@ -48,6 +55,9 @@ class FeedHost:
         self._registry = registry
         self._ready = ready
         self._runs: list[Sequence[FeedCounters]] = []
+        self._watchdog = Watchdog()
+        self._verdicts: Mapping[str, Verdict] = {}
+        self._mending = Mending(plan, publisher)
 
     def counters(self) -> list[FeedCounters]:
         """What every symbol counted, summed over restarts."""
@@ -60,17 +70,30 @@ class FeedHost:
 
     def report(self) -> HostReport:
         """What the status shows of this feed. Its rings are the publisher's, its log the engine's."""
-        streamed = self.streamed_symbols()
+        wanted = {} if self._provider is None else self._provider.subscriptions()
         return {
-            "connections": [connection_row(self.connection, venue=self.venue, restarts=self.restarts)],
-            "latency": [latency_row(self.connection)],
-            "feeds": [
-                feed_row(counters) | {"streaming": counters.instrument.symbol in streamed}
-                for counters in self.counters()
+            "connections": [
+                connection_row(self.connection, venue=self.venue, restarts=self.restarts)
+                | {"legs": leg_rows(self._provider)}
             ],
+            "latency": [latency_row(self.connection)],
+            "feeds": [self._feed_row(counters, wanted) for counters in self.counters()],
             "rings": [],
+            "intervals": interval_rows(self.intervals()),
             "log": [],
         }
+
+    def _feed_row(self, counters: FeedCounters, wanted: Mapping[str, Subscription]) -> dict[str, Any]:
+        symbol = counters.instrument.symbol
+        row = feed_row(counters, self._verdicts.get(symbol))
+        row["streaming"] = symbol in self.streamed_symbols()
+        row["channels"] = channel_rows(wanted.get(symbol, {}))
+        self._mending.correct(row, counters)
+        return row
+
+    def intervals(self) -> Sequence[Interval]:
+        """What the stream did not bring since the start, oldest first: the newest that are known."""
+        return self._mending.intervals()
 
     def instruments(self) -> dict[str, Instrument]:
         """The instruments that are streamed, by symbol."""
@@ -116,6 +139,7 @@ class FeedHost:
         if not self._publisher.of_symbol(instrument.symbol, self.venue):
             raise NotFoundError("not streamed", f"{instrument.symbol} on {self.venue}")
         provider.unsubscribe(instrument.symbol)
+        self._mending.forget(instrument.symbol)
         self._publisher.remove(instrument.symbol, self.venue)
         self._wanted = self.streamed_symbols()
         return {"symbol": instrument.symbol, "venue": self.venue}
@@ -141,6 +165,15 @@ class FeedHost:
         Transient failures are restarted under the budget; what cannot be mended is logged, kept in `error`, and ends
         this feed alone.
         """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch)
+                await self._keep_running()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._mending.end()
+
+    async def _keep_running(self) -> None:
         budget = RestartBudget()
         while True:
             budget.begin()
@@ -169,15 +202,23 @@ class FeedHost:
             endpoints, offered = await find_endpoints(self.plan, nursery, ready=self._ready)
             # After a restart what counts is what was streamed last, not what the plan began with.
             wanted = (self.plan.symbols or offered) if self._wanted is None else self._wanted
-            provider = make_provider(attrs.evolve(self.plan, symbols=tuple(wanted)), endpoints)
+            provider = make_legs(attrs.evolve(self.plan, symbols=tuple(wanted)), endpoints)
             self.venue = provider.venue
             self._take_over(provider.connection)
             catalogue = await provider.catalogue()
             instruments = await self._number(self._choose(catalogue, wanted))
+            sink = self._mending.sink_of(provider, nursery)
             async with trio.open_nursery() as streams:
-                self._runs.append(await streams.start(provider.stream, instruments, self._publisher))
+                self._runs.append(await streams.start(provider.stream, instruments, sink))
                 self._provider, self._catalogue = provider, catalogue
             nursery.cancel_scope.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            streamed = set(self.streamed_symbols())
+            watched = [each for each in self.counters() if each.instrument.symbol in streamed]
+            self._verdicts = self._watchdog.look(self.connection, watched, now_ns=wall_ns())
+            await trio.sleep(LOOK_S)
 
     def _take_over(self, fresh: ConnectionState) -> None:
         # A restarted provider counts from nothing; the operator's counts go on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from console.status import HostReport
     from console.supervise import Engine
     from core.model.instruments import Instrument
+    from providers.base import Interval
 
 CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune"})
 """Operations that a read-only engine refuses."""
@@ -35,6 +37,9 @@ class Host(Protocol):
 
     def report(self) -> HostReport:
         """What the status shows of it."""
+
+    def intervals(self) -> Sequence[Interval]:
+        """What its stream did not bring, as `ToldIntervals.hear` takes it."""
 
     def instruments(self) -> dict[str, Instrument]:
         """What it streams, by symbol."""

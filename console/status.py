@@ -12,8 +12,9 @@ from console.journal import KEPT_LINES
 from core.clock import NS_PER_S, wall_ns
 from core.flow.publish import PublishedRing
 from core.model.instruments import Instrument
-from providers.base import FeedCounters
+from providers.base import FeedCounters, Subscription
 from providers.connection import ConnectionState
+from providers.venue.watchdog import Verdict
 
 if TYPE_CHECKING:
     from console.supervise import Engine
@@ -25,21 +26,28 @@ COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gap
 
 
 class HostReport(TypedDict):
-    """What a host says of itself: rows in the shape of the status, and its log where it keeps its own."""
+    """What a host says of itself: rows in the shape of the status, and its log where it keeps its own. Each of
+    `intervals` has the fields of `providers.base.Interval`; the newest is last."""
 
     connections: list[dict[str, Any]]
     latency: list[dict[str, int]]
     feeds: list[dict[str, Any]]
     rings: list[dict[str, Any]]
+    intervals: list[dict[str, Any]]
     log: list[dict[str, Any]]
 
 
 def status(engine: Engine) -> dict[str, Any]:
-    """Everything a screen shows besides the ticks themselves."""
+    """Everything a screen shows besides the ticks themselves.
+
+    Of the trades that streams did not bring since the start `recovered` were published afterwards and `lost` were
+    not; `intervals`, the newest of them, say when and why.
+    """
     now_ns = wall_ns()
     plan = engine.plan
     recordings = [str(path) for feed in plan.feeds for path in feed.recordings]
     reports = [host.report() for host in engine.hosts]
+    told = engine.hear_intervals()
     return {
         "schema_version": SCHEMA_VERSION,
         "instance_id": plan.instance,
@@ -57,6 +65,9 @@ def status(engine: Engine) -> dict[str, Any]:
         "latency": _slowest([row for report in reports for row in report["latency"]]),
         "feeds": [row for report in reports for row in report["feeds"]],
         "rings": rings(engine),
+        "intervals": told.rows(),
+        "recovered": told.total.recovered,
+        "lost": told.total.lost,
         "store": engine.storage.describe() if engine.storage is not None else {"enabled": False},
         "cache": cache_status(engine),
         "log": _newest(engine.journal.lines(), *(report["log"] for report in reports)),
@@ -81,16 +92,24 @@ def summary(engine: Engine) -> dict[str, Any]:
     """What happened, in the shape that `serve --json` ends with. Taken before the rings are removed.
 
     In `store`, `rows`, `duplicates` and `rejected` count trades, the tape; `quotes` and `book_updates` hold the same
-    for the other two.
+    for the other two. `intervals`, `recovered` and `lost` are as in the status; a feed's are its own, in numbers.
     """
     reports = [host.report() for host in engine.hosts]
+    told = engine.hear_intervals()
     shown = ("symbol", "venue", *COUNTS, "problem")
     return {
         "schema_version": SCHEMA_VERSION,
         "instance_id": engine.plan.instance,
         "uptime_s": round((wall_ns() - engine.started_ns) / NS_PER_S, 3),
         "source": _source(engine),
-        "feeds": [{name: row[name] for name in shown} for report in reports for row in report["feeds"]],
+        "feeds": [
+            {name: row[name] for name in shown} | attrs.asdict(told.of_symbol(row["venue"], row["symbol"]))
+            for report in reports
+            for row in report["feeds"]
+        ],
+        "intervals": told.rows(),
+        "recovered": told.total.recovered,
+        "lost": told.total.lost,
         "rings": [{name: ring[name] for name in ("name", "schema", "committed")} for ring in rings(engine)],
         "store": engine.storage.totals() if engine.storage is not None else None,
         "malformed": sum(row["malformed"] for report in reports for row in report["connections"]),
@@ -159,15 +178,25 @@ def _slowest(rows: list[dict[str, int]]) -> dict[str, int]:
     }
 
 
-def feed_row(counters: FeedCounters) -> dict[str, Any]:
-    """One symbol as the status shows it: its instrument and its counts."""
+def feed_row(counters: FeedCounters, verdict: Verdict | None = None) -> dict[str, Any]:
+    """One symbol as the status shows it: its instrument, its counts, and what the watchdog says of it, if asked."""
     return _instrument_fields(counters.instrument) | {
         **{name: getattr(counters, name) for name in COUNTS},
         "book_state": counters.book_state.value,
         "problem": counters.problem,
+        "health": "" if verdict is None else verdict.health.value,
+        "health_reason": "" if verdict is None else verdict.reason,
         "last_event_ns": counters.last_event_ns,
         "last_recv_ns": counters.last_recv_ns,
     }
+
+
+def channel_rows(subscription: Subscription) -> list[dict[str, str]]:
+    """What the venue says to each channel that is wanted of a symbol, as the status shows it."""
+    return [
+        {"channel": name, "standing": status.standing.value, "reason": status.reason}
+        for name, status in subscription.items()
+    ]
 
 
 @lru_cache(maxsize=4096)  # they do not change, and a screen asks for all of them twice a second

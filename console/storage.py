@@ -11,22 +11,26 @@ from typing import Any
 import attrs
 import trio
 
+from console.intervals import gap_of
 from console.plan import EnginePlan, StorePlan
+from console.store_rows import FoundStored, counts_row, flat_row
 from console.stores import OpenStore, catalogue_path, opened_store, told
 from console.upkeep import Upkeep
 from core.clock import NS_PER_S, monotonic_ns
 from core.errors import ConsoleError
 from core.flow.consume import StoreState, consume_to_store
-from core.flow.storefeed import SchemaCounts, StoreFeed
+from core.flow.storefeed import StoreFeed
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.records import Schema
 from core.store.catalogue import Catalogue
 from core.store.continuity import Continuity, Reached
 from core.store.repository import NOT_STORED, Gap, SeriesKey
+from providers.base import Interval
 
 DESCRIBE_S = 0.2
 ANSWER_S = 8.0
-SHOWN_GAPS = 20
+MOST_WAITING = 10_000
+"""So many gaps wait to be recorded while the disk fails, the newest."""
 
 logger = logging.getLogger("ringside.store")
 
@@ -60,10 +64,13 @@ class Storage:
         self._gaps: list[Gap] = []
         self._feeds: dict[StoredRing, StoreFeed] = {}
 
-    async def consume(self, rings: Callable[[], Iterable[StoredRing]]) -> None:
-        """Store what `rings` lists, asked again and again, until told to drain and everything is stored."""
+    async def consume(
+        self, rings: Callable[[], Iterable[StoredRing]], intervals: Callable[[], Iterable[Interval]] = tuple
+    ) -> None:
+        """Store what `rings` lists, and write down what is new in `intervals`, both asked again and again, until told
+        to drain and everything is stored."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_books)
+            nursery.start_soon(self._keep_books, intervals)
             nursery.start_soon(self.upkeep.run)
             await consume_to_store(
                 lambda: self._list(rings()),
@@ -76,7 +83,7 @@ class Storage:
             )
             nursery.cancel_scope.cancel()
         await self._describe()
-        await self._record_gaps(ending=True)
+        await self._record_gaps(intervals(), ending=True)
         await self._remember()
 
     def _record_lost(self, series: SeriesKey, *, start_ns: int, end_ns: int, rows: int) -> None:
@@ -88,13 +95,24 @@ class Storage:
         if self._opened.spill is not None:
             self._opened.spill.run_errand()
 
-    async def _keep_books(self) -> None:
+    async def _keep_books(self, intervals: Callable[[], Iterable[Interval]]) -> None:
         while True:
             await trio.sleep(DESCRIBE_S)
             await self._describe()
-            await self._record_gaps()
+            await self._record_gaps(intervals())
 
-    async def _record_gaps(self, *, ending: bool = False) -> None:
+    def note_intervals(self, intervals: Iterable[Interval]) -> None:
+        """Have what a provider tells of its trades written down as gaps, soon. Said again it makes no second gap."""
+        for interval in intervals:
+            gap = gap_of(interval)
+            self._continuity_of(gap.series).known(interval.first_id, interval.last_id, lost=interval.lost)
+            if gap.rows or gap.recovered or not interval.first_id:  # else all of them came late, by themselves
+                self._gaps.append(gap)
+
+    async def _record_gaps(self, intervals: Iterable[Interval], *, ending: bool = False) -> None:
+        # In one go with what was missed: a feed publishes what it gives up on, or has recovered, and tells of it at
+        # once, so that no gap is taken here before it is known that its provider explains it.
+        self.note_intervals(intervals)
         for continuity in self._continuity.values():
             self._gaps += continuity.take(ending=ending)
         told = bool(self._gaps)
@@ -104,10 +122,16 @@ class Storage:
             except ConsoleError as error:
                 logger.warning("a gap is not recorded: %s", error)
                 if error.retryable:
+                    self._forget_oldest_gaps()
                     return
             del self._gaps[0]
         if told:
             self._tell_database()
+
+    def _forget_oldest_gaps(self) -> None:
+        if len(self._gaps) > MOST_WAITING:
+            logger.error("%d gaps will not be recorded: too many wait", len(self._gaps) - MOST_WAITING)
+            del self._gaps[:-MOST_WAITING]
 
     async def _remember(self) -> None:
         reached = {series: continuity.reached for series, continuity in self._continuity.items()}
@@ -157,11 +181,15 @@ class Storage:
         # Of trades alone it is known what is missing; a venue sends anew of quotes and books what matters.
         if series.schema is not Schema.TRADES:
             return None
+        known = self._continuity_of(series)
+        known.resume()
+        return known
+
+    def _continuity_of(self, series: SeriesKey) -> Continuity:
         known = self._continuity.get(series)
         if known is None:
             reached = self._opened.reached.get(series, Reached())
             known = self._continuity[series] = Continuity(series, reached)
-        known.resume()
         return known
 
     def drain(self) -> None:
@@ -181,9 +209,9 @@ class Storage:
         """What was stored since the start: trades on top, quotes and books below. `waiting` records of any kind are
         on this machine for the database; `replayed` is what it stored of those that an earlier engine had left."""
         counts, spill = self.state.by_schema, self._opened.spill
-        return _counts(counts[Schema.TRADES]) | {
-            "quotes": _counts(counts[Schema.QUOTES]),
-            "book_updates": _counts(counts[Schema.BOOK]),
+        return counts_row(counts[Schema.TRADES]) | {
+            "quotes": counts_row(counts[Schema.QUOTES]),
+            "book_updates": counts_row(counts[Schema.BOOK]),
             "waiting": 0 if spill is None else spill.state.unsettled_rows,
             "replayed": 0 if spill is None else sum(result.rows for result in spill.inherited().values()),
             "problem": self.state.problem,
@@ -203,7 +231,7 @@ class Storage:
 
     async def inspect(self) -> dict[str, Any]:
         """All that the store tells of itself, series by series. One that does not answer soon leaves those out."""
-        found = _Found(problem="the store does not answer")
+        found = FoundStored(problem="the store does not answer")
         with trio.move_on_after(ANSWER_S):  # before whoever asks gives up
             found = await trio.to_thread.run_sync(self._look, abandon_on_cancel=True, limiter=self._asking)
         described = self.describe()
@@ -213,46 +241,20 @@ class Storage:
             "problem": described["problem"] or found.problem,
             "series": found.series,
             "gaps": found.gaps,
+            "gap_totals": found.gap_totals,
             "quarantined": found.quarantined,
             "job": None if self.upkeep.job is None else attrs.asdict(self.upkeep.job, recurse=False),
         }
 
-    def _look(self) -> _Found:
-        opened, found = self._opened, _Found()
+    def _look(self) -> FoundStored:
+        opened, found = self._opened, FoundStored()
         try:
-            found.gaps = [_flat(gap) for gap in opened.notes.gaps()[-SHOWN_GAPS:]]
-            found.series = [_flat(stats) for stats in opened.store.stats()]
+            found.add_gaps(opened.notes.gaps())
+            found.series = [flat_row(stats) for stats in opened.store.stats()]
             found.quarantined = sum(kept.rows for kept in opened.books.quarantined())
         except ConsoleError as error:
             found.problem = str(error)
         return found
-
-
-@attrs.define
-class _Found:
-    # What a store and what was written down beside it say; what follows a `problem` is missing.
-    series: list[dict[str, Any]] = attrs.Factory(list)
-    gaps: list[dict[str, Any]] = attrs.Factory(list)
-    quarantined: int = 0
-    problem: str = ""
-
-
-def _flat(value: Any) -> dict[str, Any]:
-    series: SeriesKey = value.series
-    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.name != "series"}
-    if "segments" in fields:
-        fields["days"], fields["bytes"] = fields.pop("segments"), fields.pop("stored_bytes")
-    return {"venue": series.venue, "symbol": series.symbol, "schema": series.schema.value} | fields
-
-
-def _counts(counts: SchemaCounts) -> dict[str, int]:
-    return {
-        "rows": counts.rows,
-        "duplicates": counts.duplicates,
-        "out_of_order": counts.out_of_order,
-        "rejected": counts.rejected,
-        "lost": counts.lost,
-    }
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from console.childhost import ChildHost
 from console.collector import spare_the_collector
 from console.control_server import serve_control
 from console.feedhost import FeedHost
+from console.intervals import ToldIntervals
 from console.journal import Journal
 from console.operations import Host, operations
 from console.plan import EnginePlan
@@ -36,6 +37,7 @@ from core.flow.sweep import sweep
 from core.model.instruments import InstrumentRegistry
 from core.model.records import Schema
 from core.store.repository import SeriesKey
+from providers.base import Interval
 from ringbuf import control, layout
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class Engine:
         self.cache: TieredCache | None = None
         self.summary: dict[str, Any] = {}
         self.final_report: dict[str, Any] = {}
+        self._told = ToldIntervals()
         self._stop = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._announcer = Announcer(plan)
@@ -107,7 +110,7 @@ class Engine:
                 self.summary = status.summary(self)
                 final = status.status(self)
                 self.final_report = {
-                    name: final[name] for name in ("connections", "latency", "feeds", "rings", "log")
+                    name: final[name] for name in ("connections", "latency", "feeds", "rings", "intervals", "log")
                 }
         return self.summary
 
@@ -145,7 +148,7 @@ class Engine:
             nursery.start_soon(consume_to_cache, self._cached_rings, self.cache)
         async with trio.open_nursery() as writers:
             if self.storage is not None:
-                writers.start_soon(self.storage.consume, self._stored_rings)
+                writers.start_soon(self.storage.consume, self._stored_rings, self._fresh_intervals)
             try:
                 await self._run_feeds()
             finally:
@@ -158,6 +161,14 @@ class Engine:
                     patience_s = FAILING_DRAIN_S if self.storage.state.problem else DRAIN_S
                     writers.cancel_scope.deadline = trio.current_time() + patience_s
         nursery.cancel_scope.cancel()
+
+    def hear_intervals(self) -> ToldIntervals:
+        """What the hosts have told so far of trades that their streams did not bring."""
+        self._told.hear(host.intervals() for host in self.hosts)
+        return self._told
+
+    def _fresh_intervals(self) -> list[Interval]:
+        return self.hear_intervals().take()
 
     def _stored_rings(self) -> Iterator[StoredRing]:
         assert self.publisher is not None
@@ -222,6 +233,7 @@ class Engine:
         while True:
             if self.publisher is not None:
                 self.publisher.beat(wall_ns())
+            self.hear_intervals()
             self.announce()
             await trio.sleep(HEARTBEAT_S)
 

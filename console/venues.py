@@ -65,8 +65,10 @@ async def _start_venue(plan: FeedPlan, nursery: trio.Nursery, ready: Callable[[]
     source = await trio.to_thread.run_sync(make_source, plan)
     if plan.provider == "databento":
         from providers.simulated.databento_venue import serve_databento
+        from providers.simulated.faults import NO_FAULTS
 
-        vendor: RunningVenue = await nursery.start(serve_databento, source)
+        spoilt = partial(serve_databento, faults=make_faults(plan) or NO_FAULTS)
+        vendor: RunningVenue = await nursery.start(spoilt, source)
         return vendor
     serve = partial(serve_venue, faults=make_faults(plan), ready=ready)
     venue: RunningVenue = await nursery.start(serve, plan.provider, source)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from console.plan import FeedPlan, ProviderName
+from console.plan import LIVE_PROVIDERS, FeedPlan, ProviderName
 from core.clock import NS_PER_MS, wall_ns
 from core.model.publishers import SIMULATED_PREFIX
-from providers.base import Endpoints, Provider
+from providers.base import Endpoints, Provider, ProviderInfo
 
 if TYPE_CHECKING:
     from providers.simulated.faults import FaultPlan
@@ -59,7 +60,20 @@ _PROVIDERS: dict[ProviderName, Make] = {
     "binance": _binance,
     "kraken_futures": _kraken_futures,
 }
+# Binance ends every connection after 24 hours.
+_LIFETIMES_S: dict[ProviderName, tuple[float, float]] = {"binance": (22.5 * 3600, 23.5 * 3600)}
 _DEMOS: dict[ProviderName, Callable[[], Provider]] = {"kraken_futures": _kraken_futures_demo}
+
+
+def provider_infos() -> list[ProviderInfo]:
+    """What each live provider can do, in the order of `LIVE_PROVIDERS`. Nothing is connected, no key is needed."""
+    from providers.binance.provider import INFO as BINANCE
+    from providers.databento.provider import INFO as DATABENTO
+    from providers.kraken.futures.provider import INFO as KRAKEN_FUTURES
+    from providers.kraken.spot.provider import INFO as KRAKEN
+
+    by_name = {info.name: info for info in (KRAKEN, BINANCE, KRAKEN_FUTURES, DATABENTO)}
+    return [by_name[name] for name in LIVE_PROVIDERS]
 
 
 def make_provider(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
@@ -74,6 +88,22 @@ def make_provider(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
         return _DEMOS[plan.provider]()
     prefix = SIMULATED_PREFIX if plan.source == "simulated" else ""
     return _PROVIDERS[plan.provider](endpoints, prefix)
+
+
+def make_legs(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
+    """What `make_provider` gives, on two connections where the plan asks for that, and with connections that are
+    replaced in time where the venue ends them. Its sink must drop trades that it has seen."""
+    lifetime = _LIFETIMES_S.get(plan.provider)
+    if plan.source == "recording" or not (plan.redundant or lifetime):
+        return make_provider(plan, endpoints)
+    from providers.venue.leg_runs import Lifetime
+    from providers.venue.legs import Legs
+
+    return Legs(
+        partial(make_provider, plan, endpoints),
+        legs=2 if plan.redundant else 1,
+        lifetime=Lifetime(earliest_s=lifetime[0], latest_s=lifetime[1]) if lifetime else None,
+    )
 
 
 def make_source(plan: FeedPlan) -> MarketSource | Recording:
@@ -91,9 +121,13 @@ def make_source(plan: FeedPlan) -> MarketSource | Recording:
 
 
 def make_faults(plan: FeedPlan) -> FaultPlan | None:
-    """The faults of a plan. Raises `UsageError` for one that is not on the menu."""
-    if not plan.faults:
-        return None
-    from providers.simulated.faults import FaultPlan
+    """The faults of a plan. Raises `UsageError` for one that is not on its provider's menu."""
+    return parse_faults(plan.faults, plan.provider) if plan.faults else None
 
-    return FaultPlan.parse(plan.faults)
+
+def parse_faults(text: str, provider: ProviderName) -> FaultPlan:
+    """The faults in `text`. Raises `UsageError` for one that is not on the provider's menu."""
+    from providers.simulated.databento_faults import DATABENTO
+    from providers.simulated.faults import VENUES, FaultPlan
+
+    return FaultPlan.parse(text, DATABENTO if provider == "databento" else VENUES)

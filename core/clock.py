@@ -36,11 +36,14 @@ def parse_rfc3339_ns(text: str) -> int:
     Raises:
         ValueError: the text is not such an instant.
     """
-    if len(text) == 27 and text[26] == "Z" and text[19] == ".":
-        # Microseconds, as nearly every tick has them: a third of the cost of the general way.
-        second_ns, fraction = _SECONDS.get(text[:19]), text[20:26]
-        if second_ns is not None and fraction.isascii() and fraction.isdigit():
-            return second_ns + int(fraction) * 1000
+    try:
+        # Microseconds, as nearly every tick has them: three look-ups take a third of what the general way takes.
+        return _SECONDS[text[:20]] + _MILLISECONDS[text[20:23]] + _MICROSECONDS[text[23:]]
+    except KeyError:
+        return _any_instant_ns(text)
+
+
+def _any_instant_ns(text: str) -> int:
     if len(text) < 20 or text[-1] != "Z" or text[10] != "T":
         raise ValueError(f"not an RFC 3339 instant in UTC: {text!r:.40}")
     whole, _, fraction = text[:-1].partition(".")
@@ -50,14 +53,22 @@ def parse_rfc3339_ns(text: str) -> int:
 
 
 def _second_ns(whole: str) -> int:
-    cached = _SECONDS.get(whole)
+    second = f"{whole}."
+    cached = _SECONDS.get(second)
     if cached is None:
-        parsed = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        # `fromisoformat` is much faster than `strptime` and takes other shapes and offsets, too; this one has its
+        # signs where no other of its length has them.
+        if len(whole) != 19 or f"{whole[4]}{whole[7]}{whole[13]}{whole[16]}" != "--::" or not whole.isascii():
+            raise ValueError(f"not an RFC 3339 instant in UTC: {whole!r:.40}")
+        parsed = datetime.fromisoformat(whole).replace(tzinfo=UTC)
         if len(_SECONDS) >= 4096:
             _SECONDS.clear()
-        cached = _SECONDS[whole] = int(parsed.timestamp()) * NS_PER_S
+        cached = _SECONDS[second] = int(parsed.timestamp()) * NS_PER_S
     return cached
 
 
-# Ticks arrive many to a second: parsing each second's text once is most of the cost saved.
+# What the parts of an instant count, each with what must follow it. Ticks arrive many to a second: the text of one is
+# parsed once.
 _SECONDS: dict[str, int] = {}
+_MILLISECONDS = {f"{count:03}": count * NS_PER_MS for count in range(1000)}
+_MICROSECONDS = {f"{count:03}Z": count * 1000 for count in range(1000)}

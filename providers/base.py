@@ -7,7 +7,7 @@ nothing of rings, files or screens.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -20,7 +20,7 @@ from core.bars.timeframes import Timeframe
 from core.clock import WallClock, wall_ns
 from core.errors import RefusedError
 from core.model.instruments import Instrument
-from core.model.records import Records, Schema
+from core.model.records import STREAMED, Records, Schema
 from core.model.symbology import SymbolMap
 from providers.connection import ConnectionState
 
@@ -99,11 +99,64 @@ class Endpoints:
     ends_on_clean_close: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class ProviderInfo:
+    """What a provider can do. Nothing is connected to tell it.
+
+    `name` is what `--provider` takes; `venue` what its records are filed under, empty where the operator chooses it.
+    `schemas` are what it may stream. `numbers_trades`: its live trades carry ids that rise by one, so that a missing
+    one is noticed. `has_history`: `Provider.history` gives one; `numbers_history`: trades told afterwards carry the
+    same ids. `demo_venue` is the name of its place to practise, empty without one. `symbols_at_most` is for one
+    connection, None without a limit of ours. `page` is its documentation, from the root of the project.
+    """
+
+    name: str
+    venue: str
+    title: str
+    page: str
+    schemas: tuple[Schema, ...] = STREAMED
+    numbers_trades: bool = True
+    has_history: bool = True
+    numbers_history: bool = True
+    demo_venue: str = ""
+    symbols_at_most: int | None = None
+    needs_key: bool = False
+
+
+class Standing(enum.StrEnum):
+    """Where a request for a channel stands. `ASKED` is also what waits for a connection, or to be asked again."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+@attrs.frozen
+class ChannelStatus:
+    """Where one channel of one symbol stands; `reason` is the venue's, and is printable."""
+
+    standing: Standing = Standing.ASKED
+    reason: str = ""
+
+
+Subscription = Mapping[str, ChannelStatus]
+"""What is wanted of one symbol: each channel, under the venue's own name for it."""
+
+
 class Provider(Protocol):
-    """One venue's live data."""
+    """One venue's live data, and the way to its past.
+
+    To connect is to call `stream` in a task of a nursery, to disconnect is to cancel that task: there is no state in
+    between in which a connection could be left behind. When `stream` is over, however it ended, no connection of it
+    is open, every book is taken back and `connection` says so. It may then be called again.
+    """
 
     venue: str
     connection: ConnectionState
+
+    @property
+    def info(self) -> ProviderInfo:
+        """What this provider can do."""
 
     async def catalogue(self) -> SymbolMap:
         """The venue's instruments, from the venue. Raises `ConsoleError`."""
@@ -115,7 +168,7 @@ class Provider(Protocol):
         *,
         task_status: TaskStatus[Sequence[FeedCounters]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Stream trades, quotes and books of `instruments` into `sink` until cancelled.
+        """Connect, and stream trades, quotes and books of `instruments` into `sink` until cancelled.
 
         Reports the counters it will keep, one a symbol, once it begins; the sequence grows with `subscribe` and
         never shrinks. Without instruments it waits, connected, for some. Reconnects by itself; returns only when the
@@ -143,6 +196,16 @@ class Provider(Protocol):
 
         Raises:
             RefusedError: no stream runs.
+        """
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted now, by `Instrument.symbol`, and what the venue says to it; empty while nothing streams."""
+
+    def history(self) -> Historical | None:
+        """The venue's past, asked for within the limits that all who ask this host from this event loop share.
+
+        None where there is none to be had in passing: at a recording, or where every question is paid for. Whether it
+        also is `HistoricalById` is for `isinstance` to say.
         """
 
 
@@ -173,6 +236,16 @@ class Searchable(Protocol):
 
     async def look_up(self, name: str) -> Instrument:
         """The instrument of that name, from the venue. Raises `NotFoundError`, or whatever `catalogue` raises."""
+
+
+@runtime_checkable
+class Replaying(Protocol):
+    """A provider whose venue replays by itself what a connection missed. `intervals` are the newest such stretches,
+    the newest last, those of streams that are over included."""
+
+    @property
+    def intervals(self) -> Sequence[Interval]:
+        """What was missed; where it could not be replayed, `reason` says why."""
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import attrs
 
 from core.clock import monotonic_ns, wall_ns
+from core.errors import ConsoleError
 from core.telemetry import LatencyHistogram, WindowedHistogram
 
 
@@ -23,7 +25,10 @@ class ConnectionStatus(enum.StrEnum):
 
 
 TRANSITIONS: Final[Mapping[ConnectionStatus, frozenset[ConnectionStatus]]] = {
-    ConnectionStatus.DISCONNECTED: frozenset({ConnectionStatus.CONNECTING, ConnectionStatus.ERROR}),
+    # What fails before the first connection, a catalogue for one, is tried again as well.
+    ConnectionStatus.DISCONNECTED: frozenset(
+        {ConnectionStatus.CONNECTING, ConnectionStatus.RECONNECTING, ConnectionStatus.ERROR}
+    ),
     ConnectionStatus.CONNECTING: frozenset(
         {
             ConnectionStatus.CONNECTED,
@@ -49,6 +54,12 @@ TRANSITIONS: Final[Mapping[ConnectionStatus, frozenset[ConnectionStatus]]] = {
 }
 """From where to where; staying with another reason is always allowed."""
 
+STOPPED: Final = "stopped"
+"""The reason of a connection that was given up because nobody wanted it any more."""
+BROKE_OFF: Final = "broke off by an error in this program"
+"""The reason of a connection that ended by a programming error."""
+_OVER: Final = frozenset({ConnectionStatus.DISCONNECTED, ConnectionStatus.ERROR})
+
 
 def _recent_delays() -> LatencyHistogram:
     return WindowedHistogram(monotonic_ns)
@@ -57,7 +68,7 @@ def _recent_delays() -> LatencyHistogram:
 @attrs.define
 class ConnectionState:
     """One connection to a venue as the operator sees it. `reason` says why it is not connected; `since_ns` is since
-    when it stands where it stands.
+    when it stands where it stands, failed attempts to come back included.
 
     Both delays are those of the last minute. `publish_delay` is, for each message, the time from the read that
     brought its last bytes out of the socket until the feed has handled it, records pushed; what came with the same
@@ -76,6 +87,24 @@ class ConnectionState:
     publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
 
     def enter(self, status: ConnectionStatus, reason: str = "") -> None:
-        """Go to `status`. One that cannot follow on where it stands is a programming error."""
+        """Go to `status`, or stay with another reason. One that cannot follow on where it stands is a programming
+        error."""
         assert status is self.status or status in TRANSITIONS[self.status], f"{self.status} to {status}"
-        self.status, self.reason, self.since_ns = status, reason, wall_ns()
+        if status is not self.status or not self.since_ns:
+            self.since_ns = wall_ns()
+        self.status, self.reason = status, reason
+
+    @contextmanager
+    def attempting(self) -> Iterator[None]:
+        """Begin to connect, and leave a state that is true however the block is left: one that was cancelled or
+        returned is disconnected, one that raised stands at an error."""
+        self.enter(ConnectionStatus.CONNECTING)
+        try:
+            yield
+        except Exception as error:
+            if self.status is not ConnectionStatus.ERROR:
+                self.enter(ConnectionStatus.ERROR, str(error) if isinstance(error, ConsoleError) else BROKE_OFF)
+            raise
+        finally:
+            if self.status not in _OVER:
+                self.enter(ConnectionStatus.DISCONNECTED, STOPPED)

@@ -87,6 +87,18 @@ class RingWriter:
         """Records written since the ring was made, by every epoch."""
         return self._next
 
+    def newest(self) -> tuple[int, bytes]:
+        """The newest record, whichever epoch wrote it, and the venue's full id of it or of one a little newer.
+
+        The latter when a producer died between storing the id and the commit. 0 and nothing where no record has an
+        id, or where the dead producer may have half overwritten it.
+        """
+        newest_id: int = self._words[NEWEST_ID]
+        if not (newest_id and self._next) or self._claim_floor >= self._next + self.capacity:
+            return 0, b""
+        start = HEADER_BYTES + ((self._next - 1) & self._mask) * self._record_bytes
+        return newest_id, bytes(self._bytes[start : start + self._record_bytes])
+
     def push(self, records: bytes, newest_id: int = 0) -> None:
         """Append one or more whole records given as bytes; `newest_id` is the venue's full id of the last."""
         size = self._record_bytes

@@ -11,19 +11,24 @@ from console.batch.db_target import EMBEDDED, Reading, Target, add_store_option,
 from core.errors import ConsoleError, PermanentError
 
 if TYPE_CHECKING:
-    from core.store.repository import Bookkeeping, SeriesKey
+    from core.store.repository import Bookkeeping, Gap, SeriesKey
 
 CORE = ("venue", "symbol", "schema", "rows", "days", "bytes", "first", "last")
 """What a table has whatever is in it."""
 STORED = ("rows", "days", "packed_days", "bytes", "packed_bytes")
-COUNTED = ("duplicates", "out_of_order", "rejected", "gaps", "quarantined")
+COUNTED = ("duplicates", "out_of_order", "rejected", "gaps", "recovered", "missing", "quarantined")
+TOLD_GAPS = 256
+"""So many gaps are listed one by one, the newest."""
 
 Row = dict[str, Any]
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.epilog = "While the database is away what waits for it is listed, and the exit code is 7."
+    parser.epilog = (
+        "While the database is away what waits for it is listed, and the exit code is 7. With --json the newest gaps "
+        "are listed one by one: cause, records recovered, records missing (null when nobody knows) and the reason."
+    )
     parser.add_argument("--venue", help="only this venue")
     parser.add_argument("--symbol", help="only this symbol")
     output.add_format_options(parser)
@@ -34,11 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what is stored; an empty store is no error. What waits for a database that is away is printed as well."""
     target = find_target(arguments)
     try:
-        rows, away = _stored(target), None
+        (rows, gaps), away = _stored(target), None
     except ConsoleError as error:
         if target.kind == EMBEDDED or not error.retryable:
             raise
-        rows, away = _only_waiting(target), error
+        rows, gaps, away = _only_waiting(target), [], error
     listed = sorted(
         (item for item in rows.items() if _is_meant(item[0], arguments)), key=lambda item: _names(item[0])
     )
@@ -51,6 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
         "total_rows": None if away else sum(row["rows"] for row in printed),
         "total_bytes": None if away else sum(row["bytes"] for row in printed),
         "waiting_rows": sum(row["waiting"] for row in printed),
+        "recovered": None if away else sum(row["recovered"] for row in printed),
+        "missing": None if away else sum(row["missing"] for row in printed),
+        "gaps": None if away else [_gap(gap) for gap in gaps if _is_meant(gap.series, arguments)][-TOLD_GAPS:],
         "problem": str(away) if away else None,
     }
     shown = [_short(row) for row in printed] if arguments.format == "table" else printed
@@ -81,12 +89,13 @@ def _talk(target: Target, found: Row, *, count: int, form: str) -> None:
         output.talk(f"{waiting} rows in {target.spill} wait for the database")
 
 
-def _stored(target: Target) -> dict[SeriesKey, Row]:
+def _stored(target: Target) -> tuple[dict[SeriesKey, Row], list[Gap]]:
     with open_reader(target) as reading:
         rows = _embedded(target, reading) if target.kind == EMBEDDED else _database(target)
-        _add_books(rows, reading.books)
+        gaps = [] if reading.books is None else reading.books.gaps()
+        _add_books(rows, gaps, reading.books)
     _add_waiting(rows, target)
-    return rows
+    return rows, gaps
 
 
 def _only_waiting(target: Target) -> dict[SeriesKey, Row]:
@@ -157,13 +166,13 @@ def _database(target: Target) -> dict[SeriesKey, Row]:
     return rows
 
 
-def _add_books(rows: dict[SeriesKey, Row], books: Bookkeeping | None) -> None:
-    if books is None:
-        return
-    for gap in books.gaps():
+def _add_books(rows: dict[SeriesKey, Row], gaps: list[Gap], books: Bookkeeping | None) -> None:
+    # What was recovered in full is no gap any more, and is seen in what was recovered.
+    for gap in gaps:
         row = rows.setdefault(gap.series, {})
-        row["gaps"] = row.get("gaps", 0) + 1
-    for kept in books.quarantined():
+        for name, count in (("gaps", 0 if gap.whole else 1), ("recovered", gap.recovered), ("missing", gap.rows)):
+            row[name] = row.get(name, 0) + count
+    for kept in () if books is None else books.quarantined():
         row = rows.setdefault(kept.series, {})
         row["quarantined"] = row.get("quarantined", 0) + kept.rows
 
@@ -182,6 +191,25 @@ def _add_waiting(rows: dict[SeriesKey, Row], target: Target) -> None:
             found = waiting(target.spill, reader.position)
     for series, one in found.items():
         rows.setdefault(series, {})["waiting"] = one.rows
+
+
+def _gap(gap: Gap) -> Row:
+    from core.clock import iso_ns
+
+    return {
+        "venue": gap.series.venue,
+        "symbol": gap.series.symbol,
+        "schema": gap.series.schema.value,
+        "start": iso_ns(gap.start_ns) if gap.start_ns else None,
+        "end": iso_ns(gap.end_ns),
+        "start_ns": gap.start_ns,
+        "end_ns": gap.end_ns,
+        "first_id": gap.first_id or None,
+        "cause": gap.cause,
+        "recovered": gap.recovered,
+        "missing": gap.rows if gap.rows or gap.recovered else None,
+        "reason": gap.reason,
+    }
 
 
 def _printed(series: SeriesKey, row: Row, *, known: bool = True) -> Row:

@@ -15,6 +15,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--dataset", metavar="NAME", help="the dataset of databento, as GLBX.MDP3")
     what.add_argument("--demo", action="store_true", help="stream from the venue's demo market (kraken_futures)")
     what.add_argument(
+        "--redundant",
+        action="store_true",
+        help="stream over two connections at once, so that losing one loses nothing",
+    )
+    what.add_argument(
         "--simulated", action="store_true", help="run the provider against the built-in simulated venue"
     )
     what.add_argument(

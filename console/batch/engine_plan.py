@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
-from config.schema import CacheSettings, Settings, VenueSettings
+from config.schema import AddressSettings, CacheSettings, Settings, VenueSettings
 from console.plan import (
     DATASET_PROVIDERS,
     DEMO_PROVIDERS,
@@ -94,10 +94,6 @@ def feed_plans(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedP
     for path in recordings:
         if not path.is_file():
             raise NotFoundError("not a file" if path.exists() else "no such recording", str(path))
-    if arguments.faults:
-        from providers.simulated.faults import FaultPlan
-
-        FaultPlan.parse(arguments.faults)
     if arguments.speed != "1" and not recordings:
         raise UsageError("speed without a recording", arguments.speed, hint="add --recording FILE")
     symbols = parse_symbols(arguments.symbols) if arguments.symbols is not None else ()
@@ -129,18 +125,23 @@ def _feed(
 ) -> FeedPlan:
     if arguments.faults and not simulated and not recordings:
         raise UsageError("faults without a simulated venue", arguments.faults, hint="add --simulated")
+    if arguments.faults:
+        from console.wiring import parse_faults
+
+        parse_faults(arguments.faults, name)
     if arguments.demo and recordings:
         raise UsageError("two sources for one provider", "--demo", hint="it streams from the venue itself")
     if arguments.demo and name not in DEMO_PROVIDERS:
         raise UsageError("no demo market", name, hint=f"--demo works with {', '.join(sorted(DEMO_PROVIDERS))}")
     dataset = _dataset(name, arguments, settings, simulated=simulated, recorded=bool(recordings))
     # The addresses in the settings are those of the market itself; the simulated venue stands for either.
-    venue: VenueSettings = VenueSettings() if arguments.demo else getattr(settings.venues, name)
+    venue: AddressSettings = VenueSettings() if arguments.demo else getattr(settings.venues, name)
     return FeedPlan(
         provider=name,
         symbols=symbols,
         simulated=simulated,
         demo=arguments.demo and not simulated,
+        redundant=_redundant(name, arguments, venue, recorded=bool(recordings)),
         dataset=dataset,
         recordings=recordings,
         speed=speed,
@@ -151,15 +152,24 @@ def _feed(
     )
 
 
+def _redundant(name: ProviderName, arguments: argparse.Namespace, venue: AddressSettings, *, recorded: bool) -> bool:
+    if not arguments.redundant:
+        return isinstance(venue, VenueSettings) and venue.redundant and not recorded
+    if recorded:
+        raise UsageError("a recording is played once", "--redundant", hint="leave it out")
+    if name in DATASET_PROVIDERS:
+        raise UsageError("no second connection", name, hint="it replays what was missed; leave --redundant out")
+    return True
+
+
 def _dataset(
     name: ProviderName, arguments: argparse.Namespace, settings: Settings, *, simulated: bool, recorded: bool
 ) -> str:
     # Refused here and not when the feed begins: with exit codes of their own, and before anything is started.
     if name not in DATASET_PROVIDERS:
         return ""
-    if recorded or arguments.faults:
-        what = "recording" if recorded else "fault menu"
-        raise UsageError(f"no {what} for this provider", name, hint="leave it out")
+    if recorded:
+        raise UsageError("no recording for this provider", name, hint="leave it out")
     from providers.databento.key import read_key
     from providers.databento.names import check_dataset
 

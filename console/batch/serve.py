@@ -74,6 +74,9 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
         output.write_object(summary, form=form)
         return
     output.write_rows(summary["feeds"], form=form)
+    recovered, lost = summary["recovered"], summary["lost"]
+    if recovered or lost:
+        output.talk(f"trades that a stream did not bring: {recovered:,} recovered, {lost:,} lost")
     for error in summary["errors"]:
         output.talk(f"given up: {error}")
     store = summary["store"]

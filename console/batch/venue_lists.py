@@ -38,6 +38,7 @@ def ask_venue(
         provider=provider,
         simulated=simulated,
         demo=demo,
+        redundant=False,
         dataset=dataset if provider in DATASET_PROVIDERS else None,
         symbols=symbols,
         recording=None,

@@ -63,8 +63,10 @@ class Attachment:
         return self._focus.interval
 
     def status_lost(self, reason: str) -> None:
-        """The engine does not answer; what is known stays and ages."""
+        """The engine does not answer; what is known stays and ages, and nobody says any more how it is."""
         self._health.lost(reason)
+        for market in self._markets.values():
+            market.feed = attrs.evolve(market.feed, health="", health_reason="")
 
     def update_status(self, status: EngineStatus) -> None:
         """Take the engine's answer and follow the rings it lists."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from console.tui.healthwords import health_cell, is_unwell
 from console.tui.snapshot import SymbolView
 from console.tui.status import Feed
 from console.tui.text import CURSOR, Cell, Glyphs, Row, fit, fit_row, short_age, short_count, title_row
@@ -22,7 +23,10 @@ def quote_mark(feed: Feed) -> str:
 
 
 def is_stale(view: SymbolView) -> bool:
-    """Whether nothing was heard of the instrument for `STALE_S`."""
+    """Whether the engine says that what is shown may be old or wrong; where it says nothing, whether nothing came of
+    the instrument for `STALE_S`."""
+    if view.feed.health:
+        return is_unwell(view.feed)
     return view.age_s is not None and view.age_s >= STALE_S
 
 
@@ -100,7 +104,8 @@ def board_head(columns: Sequence[Column], *, sort: str, width: int) -> Row:
 def board_row(
     view: SymbolView, columns: Sequence[Column], *, width: int, cursor: bool, focused: bool, glyphs: Glyphs
 ) -> Row:
-    """One instrument. A stale one is dim throughout and marked `~`; direction is an arrow as well as a colour."""
+    """One instrument. Direction is an arrow as well as a colour; a quiet one has its sign in the arrow's place, and a
+    stale or broken one is dim throughout."""
     marker = glyphs.cursor if cursor else glyphs.focus if focused else " "
     stale = is_stale(view)
     cells: list[Cell] = [(marker, "accent")]
@@ -117,7 +122,8 @@ def _board_cells(view: SymbolView, column: Column, stale: bool, glyphs: Glyphs) 
     name, feed = column.name, view.feed
     if name == _LAST:
         return _last_cells(view, column, stale, glyphs)
-    style = "stale" if stale else "text"
+    quiet = feed.health == "quiet"
+    style = "stale" if stale else "dim" if quiet else "text"
     if name == "symbol":
         text, style = view.key[0], "stale" if stale else "symbol"
     elif name == "venue":
@@ -125,27 +131,30 @@ def _board_cells(view: SymbolView, column: Column, stale: bool, glyphs: Glyphs) 
     elif name == "chg":
         text, style = _change(view.change_e4, glyphs), style if stale else _sign_style(view.change_e4)
     elif name == "bid":
-        text, style = _price(view.bid_e9, feed), style if stale else "bid"
+        text, style = _price(view.bid_e9, feed), style if stale or quiet else "bid"
     elif name == "ask":
-        text, style = _price(view.ask_e9, feed), style if stale else "ask"
+        text, style = _price(view.ask_e9, feed), style if stale or quiet else "ask"
     elif name == "spread":
         text, style = _price(view.spread_e9, feed), style if stale else "dim"
     elif name == "rate":
         text, style = short_count(round(view.rate, 1)) if view.rate else glyphs.minus, style if view.rate else "dim"
     else:
         text = glyphs.minus if view.age_s is None else short_age(view.age_s)
-        style = "warn" if stale else "dim"
+        style = _sign(view, glyphs)[1] if stale else "dim"
     return [(fit(text, column.width, right=column.right, ellipsis=glyphs.ellipsis) + " ", style)]
 
 
 def _last_cells(view: SymbolView, column: Column, stale: bool, glyphs: Glyphs) -> list[Cell]:
     # Only the price flashes and only the arrow and the price change with a tick: small cells keep the output small.
+    arrow, arrow_style = _sign(view, glyphs)
     if stale:
-        style, arrow = "stale", "~"
+        style = "stale"
+    elif view.feed.health == "quiet" and not view.direction:
+        style = "dim"
     else:
         tone = {1: "up", -1: "down"}.get(view.direction, "text")
         style = f"flash_{tone}" if view.flash and view.direction else tone
-        arrow = {1: glyphs.up, -1: glyphs.down}.get(view.direction, " ")
+        arrow, arrow_style = {1: glyphs.up, -1: glyphs.down}.get(view.direction, " "), tone
     text = _price(view.last_e9, view.feed)
     pad = column.width - 2 - len(text)
     if pad < 0:
@@ -154,8 +163,13 @@ def _last_cells(view: SymbolView, column: Column, stale: bool, glyphs: Glyphs) -
         (" " * pad, ""),
         (text, style),
         (quote_mark(view.feed), "stale" if stale else "tether"),
-        (arrow + " ", style.removeprefix("flash_")),
+        (arrow + " ", arrow_style),
     ]
+
+
+def _sign(view: SymbolView, glyphs: Glyphs) -> Cell:
+    # Of an engine that says nothing of health, old is told by age alone.
+    return health_cell(view.feed, glyphs) if view.feed.health else ("~", "warn")
 
 
 def _price(price_e9: int | None, feed: Feed) -> str:
@@ -191,7 +205,7 @@ def _sort_value(view: SymbolView, sort: str) -> str | int | float | None:
 
 
 def filter_views(views: Sequence[SymbolView], pattern: str) -> list[SymbolView]:
-    """Those whose symbol, venue, quote currency or product contains `pattern`, in any case; `!` inverts."""
+    """Those whose symbol, venue, quote currency, product or health contains `pattern`, in any case; `!` inverts."""
     inverted, wanted = pattern.startswith("!"), pattern.removeprefix("!").strip().lower()
     if not wanted:
         return list(views)
@@ -199,7 +213,7 @@ def filter_views(views: Sequence[SymbolView], pattern: str) -> list[SymbolView]:
 
 
 def _searchable(view: SymbolView) -> str:
-    return " ".join((*view.key, view.feed.quote, view.feed.product)).lower()
+    return " ".join((*view.key, view.feed.quote, view.feed.product, view.feed.health)).lower()
 
 
 def copy_text(view: SymbolView) -> str:

@@ -7,12 +7,13 @@ from typing import Final
 
 from console.tui.stored import RUNNING, Finding, Job, Series, StoredGap
 from console.tui.storewatch import HISTORY
-from console.tui.storewords import rows_text, seconds_text
+from console.tui.storewords import gap_words, seconds_text
 from console.tui.text import Cell, Glyphs, Row, fit, fit_row, grouped, moment_text, row_width, short_count, title_row
 from core.clock import NS_PER_S
 
 DETAIL: Final = 3
 """Lines of figures below the title of a series."""
+_BOTH_ENDS_FROM: Final = 100
 _SIGNS: Final = {"error": "alert", "warning": "warn"}
 
 
@@ -34,10 +35,14 @@ def detail_rows(
          ("rejected", grouped(one.rejected), "warn" if one.rejected else ""),
          ("rows/s", short_count(round(rate, 1)), "")),
     ]  # fmt: skip
-    counted = f"{len(own)} gap{'s' if len(own) > 1 else ''} recorded" if own else ""
-    rows = [title_row(((one.name, "accent"), (counted, "warn")), width, glyphs)]
+    missing = sum(not gap.whole for gap in own)
+    counted = f"{missing} gap{'s' if missing > 1 else ''} recorded" if missing else ""
+    mended = f"{len(own) - missing} recovered" if len(own) > missing else ""
+    rows = [title_row(((one.name, "accent"), (counted, "warn"), (mended, "dim")), width, glyphs)]
     rows += [_facts(line, width) for line in lines]
-    rows += [_note(_gap_text(gap, glyphs), "warn", width, glyphs) for gap in own]
+    # What is missing first: there may be no room for all.
+    for gap in sorted(own, key=lambda gap: gap.whole):
+        rows.append(_note(_gap_text(gap, width, glyphs), "dim" if gap.whole else "warn", width, glyphs))
     return (rows if own else [*rows, _note("no gap is recorded", "dim", width, glyphs)])[:room]
 
 
@@ -50,11 +55,13 @@ def _facts(facts: Sequence[tuple[str, str, str]], width: int) -> Row:
     return fit_row(tuple(cells), width)
 
 
-def _gap_text(gap: StoredGap, glyphs: Glyphs) -> str:
+def _gap_text(gap: StoredGap, width: int, glyphs: Glyphs) -> str:
     begin = moment_text(gap.start_ns) if gap.start_ns else "the beginning"
     long = seconds_text(max(gap.end_ns - gap.start_ns, 0) / NS_PER_S) if gap.start_ns else ""
-    facts = (f"{begin} to {moment_text(gap.end_ns)}", long, rows_text(gap.rows) if gap.rows else "", gap.cause)
-    return f"{glyphs.warning} " + "  ".join(text for text in facts if text)
+    # Where it is narrow the end can be told from how long it was: what became of it and why matter more.
+    span = begin if long and width < _BOTH_ENDS_FROM else f"{begin} to {moment_text(gap.end_ns)}"
+    facts = (span, long, gap_words(gap), gap.cause, gap.reason)
+    return f"{glyphs.light if gap.whole else glyphs.warning} " + "  ".join(text for text in facts if text)
 
 
 def _note(text: str, style: str, width: int, glyphs: Glyphs) -> Row:

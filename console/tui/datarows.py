@@ -180,7 +180,7 @@ def _totals(answer: StoreAnswer, view: StoreView, width: int, glyphs: Glyphs) ->
         (rows_text(sum(one.rows for one in answer.series)), "text"),
         (short_bytes(sum(one.stored_bytes for one in answer.series)), "text"),
         (f"{short_count(round(sum(view.rates.values())))} rows/s", "text"),
-        (_gaps_text(len(answer.gaps)), "warn" if answer.gaps else "dim"),
+        *_gap_parts(answer),
         (f"{short_count(rejected)} rejected", "warn" if rejected else "dim"),
         (f"{short_count(late)} late", "dim"),
         (f"{short_count(sum(one.duplicates for one in answer.series))} duplicates", "dim"),
@@ -190,9 +190,17 @@ def _totals(answer: StoreAnswer, view: StoreView, width: int, glyphs: Glyphs) ->
     return title_row(parts, width, glyphs)
 
 
-def _gaps_text(count: int) -> str:
-    # The engine names the newest only.
-    return "1 gap" if count == 1 else f"{count}{'+' if count >= NAMED_GAPS else ''} gaps"
+def _gap_parts(answer: StoreAnswer) -> Row:
+    # The engine names the newest only, and one of an older version does not tell how many there are in all.
+    named, totals = sum(not gap.whole for gap in answer.gaps), answer.gap_totals
+    count = named if totals is None else totals.incomplete
+    more = "+" if totals is None and named >= NAMED_GAPS else ""
+    parts = [("1 gap" if count == 1 else f"{grouped(count)}{more} gaps", "warn" if count else "dim")]
+    if totals is not None and totals.missing:
+        parts.append((f"{short_count(totals.missing)} missing", "warn"))
+    if totals is not None and totals.recovered:
+        parts.append((f"{short_count(totals.recovered)} recovered", "dim"))
+    return tuple(parts)
 
 
 @attrs.frozen

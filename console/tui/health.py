@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from console.tui.healthwords import is_unwell
 from console.tui.snapshot import Health
-from console.tui.status import EngineStatus
+from console.tui.status import EngineStatus, Feed
 from console.tui.storewords import store_problems
 from core.clock import NS_PER_S
 
@@ -70,7 +71,9 @@ class HealthBook:
         previous, self._previous = self._previous, status
         if previous is not None and status.started_ns != previous.started_ns:
             self._forget()
-        self._rates = self._messages.add(status.now_ns, {one.venue: one.messages for one in status.connections})
+        self._rates = self._messages.add(status.now_ns, {
+            line.venue: line.messages for one in status.connections for line in one.lines
+        })  # fmt: skip
         self._ring_rates = self._records.add(status.now_ns, {one.path: one.committed for one in status.rings})
 
     def _forget(self) -> None:
@@ -81,6 +84,7 @@ class HealthBook:
         """The health of this moment; `lag` and `lost` are those of our own readers, `problems` our own troubles."""
         sentences = list(problems)
         withheld = 0
+        unwell: list[Feed] = []
         if status is not None:
             sentences += store_problems(status)
             others = [
@@ -93,7 +97,13 @@ class HealthBook:
             lost += sum(reader.lapped for reader in others)
             feeds = [feed for feed in status.feeds if feed.streaming]
             withheld = sum(feed.book_state == "withheld" for feed in feeds)
-            sentences += [f"{feed.symbol} {feed.venue}: {feed.problem}" for feed in feeds if feed.problem]
+            connected = {one.venue for one in status.connections if one.status == "connected"}
+            unwell = [feed for feed in feeds if is_unwell(feed) and feed.venue in connected]
+            sentences += [
+                f"{feed.symbol} {feed.venue}: {said}"
+                for feed in feeds
+                if (said := _said(feed, feed.venue in connected))
+            ]
         return Health(
             reachable=self.reachable,
             reason=self.reason,
@@ -102,5 +112,14 @@ class HealthBook:
             lag=lag,
             lost=lost,
             withheld=withheld,
+            stale=Counter(feed.venue for feed in unwell if feed.health == "stale"),
+            broken=Counter(feed.venue for feed in unwell if feed.health == "broken"),
             problems=tuple(sentences),
         )
+
+
+def _said(feed: Feed, connected: bool) -> str:
+    # A symbol is one problem: where its venue is up, the watchdog's reason holds the feed's own words or is worse.
+    if connected and is_unwell(feed) and feed.health_reason:
+        return f"{feed.health}: {feed.health_reason}"
+    return feed.problem

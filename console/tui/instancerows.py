@@ -101,6 +101,11 @@ def _searchable(ring: Ring) -> str:
     return " ".join((ring.name, ring.symbol, ring.venue, ring.schema, _access(ring))).lower()
 
 
+def connection_lines(status: EngineStatus | None) -> list[Connection]:
+    """Every connection that has a line of its own."""
+    return [] if status is None else [line for one in status.connections for line in one.lines]
+
+
 def readers_of(rings: Sequence[Ring], cursor: Path | None) -> list[tuple[Ring, ReaderRow]]:
     """Every reader of `rings`: those that lost records first, then those of the ring under the cursor."""
     found = [(ring, reader) for ring in rings for reader in ring.readers]
@@ -114,7 +119,7 @@ def instance_rows(
     status, health = snapshot.status, snapshot.health
     rings = filter_rings(status, place.pattern)
     readers = readers_of(rings, place.cursor)
-    connections = () if status is None else status.connections
+    connections = connection_lines(status)
     shares = share_height(
         height, engines=len(services.found), connections=len(connections), rings=len(rings), readers=len(readers)
     )
@@ -235,9 +240,19 @@ def _connection_row(connection: Connection, health: Health, draw: _Drawing) -> R
         "rate": (draw.glyphs.minus if rate is None else short_count(round(rate)), "text"),
         "reconnects": (short_count(connection.reconnects), "text" if connection.reconnects else "dim"),
         "malformed": (short_count(connection.malformed), "warn" if connection.malformed else "dim"),
-        "reason": (connection.reason, style if not up else "dim"),
+        "reason": (connection.reason or _share(connection), style if not up else "dim"),
     }
     return draw.row(_CONNECTIONS, cells)
+
+
+def _share(leg: Connection) -> str:
+    # What one of several connections was good for; nothing of one that is alone.
+    counts = (
+        (leg.brought_first, "first with {} trades"),
+        (leg.missed, "missed {}"),
+        (leg.hand_overs, "handed over {}x"),
+    )
+    return ", ".join(text.format(short_count(count)) for count, text in counts if count)
 
 
 # -- rings -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from console.tui.amounts import LEAST_WIDTH, amount_text
+from console.tui.healthwords import health_word, is_unwell
 from console.tui.snapshot import Book, Focus
 from console.tui.status import ENDED, Feed
 from console.tui.text import Cell, Glyphs, Row, bar_text, fit, fit_row, title_row
@@ -16,9 +17,10 @@ from core.model.fixedpoint import format_fixed, format_price, format_quantity
 def ladder_rows(focus: Focus | None, *, width: int, height: int, glyphs: Glyphs, edge: str = "") -> list[Row]:
     """The book: asks above, best nearest the middle, bids below, each level with its share of the largest as a bar.
 
-    Exactly `height` rows of `width` cells. A withheld book shows no level at all.
+    Exactly `height` rows of `width` cells. A withheld book shows no level at all; one that may be old, no colours.
     """
-    title = title_row((("Book", "title"),), width, glyphs, edge=edge and glyphs.tee)
+    state: Cell = ("", "") if focus is None else health_word(focus.view.feed, glyphs)
+    title = title_row((("Book", "title"), state), width, glyphs, edge=edge and glyphs.tee)
     inner = width - len(edge)
     depth = min((height - 2) // 2, 10)
     book = None if focus is None else focus.book
@@ -31,7 +33,13 @@ def ladder_rows(focus: Focus | None, *, width: int, height: int, glyphs: Glyphs,
     blank: Row = ((" " * inner, ""),)
     body = [blank] * (depth - len(asks)) + asks[::-1] + [_middle_row(book, feed, inner, glyphs)] + bids
     body += [blank] * (height - 1 - len(body))
+    body = [_faded(row) for row in body] if is_unwell(feed) else body
     return [title, *(((edge, "grid"), *row) for row in body[: height - 1])]
+
+
+def _faded(row: Row) -> Row:
+    # Last known prices must never look like living ones.
+    return tuple((text, "faint" if style.endswith("_bar") else "stale") for text, style in row)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -81,7 +82,8 @@ class Focus:
 class Health:
     """What the status line says. `rates` are messages a second by venue and
     `ring_rates` records a second by ring; `lag` and `lost` count records of all
-    readers of all rings; `problems` are sentences."""
+    readers of all rings; `stale` and `broken` count symbols by venue, where the venue itself is connected; `problems`
+    are sentences."""
 
     reachable: bool
     reason: str = ""
@@ -90,6 +92,8 @@ class Health:
     lag: int = 0
     lost: int = 0
     withheld: int = 0
+    stale: Mapping[str, int] = attrs.Factory(dict)
+    broken: Mapping[str, int] = attrs.Factory(dict)
     problems: tuple[str, ...] = ()
 
 

@@ -13,12 +13,18 @@ from console.tui.text import clean
 ENDED = "ended"
 """The state of a book that was withheld only because its recording is over."""
 _END_REASON = "end of recording"
+HEALTHS = frozenset({"live", "quiet", "stale", "broken"})
+"""What the engine's watchdog says of a feed, from best to worst."""
 
 
 @attrs.frozen(kw_only=True)
 class Connection:
     """One connection to a venue; `messages` counts since the start. `pid` is the child process that holds it, 0
-    when it is the engine itself; `restarts` counts how often it was started again after a failure."""
+    when it is the engine itself; `restarts` counts how often it was started again after a failure.
+
+    What is streamed over several is told as one, and each of them in `legs`: there `brought_first` counts the trades
+    that no other had before, `missed` those that another had and this one did not, `hand_overs` planned successions.
+    """
 
     venue: str
     status: str
@@ -28,6 +34,15 @@ class Connection:
     reconnects: int
     restarts: int = 0
     pid: int = 0
+    brought_first: int = 0
+    missed: int = 0
+    hand_overs: int = 0
+    legs: tuple[Connection, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Connection, ...]:
+        """Itself, and where it has several legs each of them."""
+        return (self, *self.legs) if len(self.legs) > 1 else (self,)
 
     @property
     def ended(self) -> bool:
@@ -39,7 +54,8 @@ class Connection:
 class Feed:
     """One symbol of one venue: what it is, and what its feed has counted; `streaming` is false once it was left.
 
-    `malformed` counts messages of its whole venue: what cannot be read belongs to no symbol.
+    `malformed` counts messages of its whole venue: what cannot be read belongs to no symbol. `health` is one of
+    `HEALTHS`, or empty when the engine says nothing of it; `health_reason` is why it is not live.
     """
 
     symbol: str
@@ -59,6 +75,8 @@ class Feed:
     skewed: int = 0
     book_state: str = "none"
     problem: str = ""
+    health: str = ""
+    health_reason: str = ""
     streaming: bool = True
 
 
@@ -183,6 +201,10 @@ def parse_status(raw: Raw) -> EngineStatus:
 
 
 def _connection(row: Raw) -> Connection:
+    return attrs.evolve(_one_connection(row), legs=tuple(map(_one_connection, read_rows(row, "legs"))))
+
+
+def _one_connection(row: Raw) -> Connection:
     return Connection(
         venue=read_text(row, "venue"),
         status=read_text(row, "status"),
@@ -192,6 +214,9 @@ def _connection(row: Raw) -> Connection:
         reconnects=read_count(row, "reconnects"),
         restarts=read_count(row, "restarts"),
         pid=read_count(row, "pid"),
+        brought_first=read_count(row, "brought_first"),
+        missed=read_count(row, "missed"),
+        hand_overs=read_count(row, "hand_overs"),
     )
 
 
@@ -217,6 +242,8 @@ def _feed(row: Raw, connection: Connection | None) -> Feed:
         skewed=read_count(row, "skewed"),
         book_state=book_state,
         problem=read_text(row, "problem"),
+        health=health if (health := read_text(row, "health")) in HEALTHS else "",
+        health_reason=read_text(row, "health_reason", limit=200),
         streaming=row.get("streaming") is not False,
     )
 

@@ -65,7 +65,7 @@ def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
         cells.append(_GAP)
     cells += _engine(health, status, glyphs, detail=detail)
     if health.reachable and status is not None:
-        calm = [one for one in status.connections if detail < 0 and one.status == "connected" and not one.restarts]
+        calm = [one for one in status.connections if detail < 0 and _is_calm(one, health)]
         if len(calm) > 1:
             cells += [_GAP, (glyphs.light, "bar_up"), (f" {len(calm)} venues up", "bar")]
         else:
@@ -74,6 +74,15 @@ def _lights(snapshot: Snapshot, glyphs: Glyphs, *, detail: int) -> Row:
             if connection not in calm:
                 cells += [_GAP, *_connection(connection, health, glyphs, detail=max(detail, 0))]
     return tuple(cells)
+
+
+def _is_calm(connection: Connection, health: Health) -> bool:
+    return connection.status == "connected" and not (connection.restarts or _unwell(connection, health))
+
+
+def _unwell(connection: Connection, health: Health) -> str:
+    counts = (("broken", health.broken), ("stale", health.stale))
+    return ", ".join(f"{count} {word}" for word, by_venue in counts if (count := by_venue.get(connection.venue, 0)))
 
 
 def _engine(health: Health, status: EngineStatus | None, glyphs: Glyphs, *, detail: int) -> list[Cell]:
@@ -94,12 +103,15 @@ def _connection(connection: Connection, health: Health, glyphs: Glyphs, *, detai
     name = clean(connection.venue.lower())  # lower case may bring a combining character
     if word == "up":
         rate = f" {short_count(round(health.rates.get(connection.venue, 0.0)))}/s"
-        cells: list[Cell] = [(glyphs.light, "bar_warn" if connection.restarts else "bar_up")]
+        unwell = _unwell(connection, health)
+        cells: list[Cell] = [(glyphs.light, "bar_warn" if connection.restarts or unwell else "bar_up")]
         cells.append((f" {name} up{rate}" if detail else f" {name} up", "bar"))
         if connection.restarts:
             noun = "restart" if connection.restarts == 1 else "restarts"
             text = f", {connection.restarts} {noun}" if detail else f" r{connection.restarts}"
             cells.append((text, "bar_warn"))
+        if unwell:
+            cells.append((f", {unwell}" if detail else f" {unwell}", "bar_warn"))
         return cells
     if connection.ended:
         return [(glyphs.light, "bar_dim"), (f" {name} recording ended" if detail else f" {name} ended", "bar")]

@@ -50,13 +50,30 @@ class Series:
 
 @attrs.frozen(kw_only=True)
 class StoredGap:
-    """A stretch of a series that is known to be incomplete; `start_ns` is 0 when it has no known beginning."""
+    """A stretch of a series that is or was incomplete: `rows` are missing for `reason`, `recovered` others were
+    fetched afterwards; when both are 0 nobody knows how many. `start_ns` is 0 when it has no known beginning."""
 
     key: Key
     start_ns: int
     end_ns: int
     rows: int
     cause: str
+    recovered: int = 0
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing any more."""
+        return self.recovered > 0 and not self.rows
+
+
+@attrs.frozen(kw_only=True)
+class GapTotals:
+    """Of all gaps recorded: how many are still `incomplete`, the records `recovered` and those `missing`."""
+
+    incomplete: int = 0
+    recovered: int = 0
+    missing: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -131,7 +148,8 @@ class Job:
 @attrs.frozen(kw_only=True)
 class StoreAnswer:
     """The whole answer. `kind` is "embedded" or "postgres", `lost` counts records that were overwritten unstored,
-    `gaps` are the last ones recorded, the newest first, `sync_age_s` is None where the engine does not tell it."""
+    `gaps` are the last ones recorded, the newest first; `sync_age_s` and `gap_totals` are None where the engine does
+    not tell them."""
 
     enabled: bool = False
     kind: str = ""
@@ -143,6 +161,7 @@ class StoreAnswer:
     quarantined: int = 0
     series: tuple[Series, ...] = ()
     gaps: tuple[StoredGap, ...] = ()
+    gap_totals: GapTotals | None = None
     spill: Spill | None = None
     cache: CacheState | None = None
     job: Job | None = None
@@ -167,6 +186,7 @@ def parse_store(raw: Raw) -> StoreAnswer:
         quarantined=read_count(raw, "quarantined"),
         series=tuple(series.values()),
         gaps=tuple(sorted((_gap(row) for row in read_rows(raw, "gaps")), key=lambda gap: -gap.end_ns)),
+        gap_totals=_gap_totals(read_mapping(raw, "gap_totals")),
         spill=parse_spill(raw),
         cache=parse_cache(raw),
         job=_job(read_mapping(raw, "job")),
@@ -238,6 +258,18 @@ def _gap(row: Raw) -> StoredGap:
         end_ns=read_count(row, "end_ns"),
         rows=read_count(row, "rows"),
         cause=read_text(row, "cause"),
+        recovered=read_count(row, "recovered"),
+        reason=read_text(row, "reason", limit=300),
+    )
+
+
+def _gap_totals(row: Raw) -> GapTotals | None:
+    if not row:
+        return None
+    return GapTotals(
+        incomplete=read_count(row, "incomplete"),
+        recovered=read_count(row, "recovered"),
+        missing=read_count(row, "missing"),
     )
 
 

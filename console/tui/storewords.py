@@ -6,7 +6,7 @@ from __future__ import annotations
 import attrs
 
 from console.tui.status import EngineStatus
-from console.tui.stored import CATCHING_UP, SPILLING, CacheState, Spill, StoreAnswer
+from console.tui.stored import CATCHING_UP, SPILLING, CacheState, Spill, StoreAnswer, StoredGap
 from console.tui.text import Cell, Glyphs, grouped, short_count
 
 BEHIND_S = 5.0
@@ -44,6 +44,14 @@ def store_state(answer: StoreAnswer, glyphs: Glyphs) -> State:
 def rows_text(count: int) -> str:
     """So many rows, in full."""
     return "1 row" if count == 1 else f"{grouped(count)} rows"
+
+
+def gap_words(gap: StoredGap) -> str:
+    """How many records of a gap are missing and how many were recovered; nothing where nobody knows."""
+    if not gap.recovered:
+        return rows_text(gap.rows) if gap.rows else ""
+    recovered = f"{grouped(gap.recovered)} recovered"
+    return f"{grouped(gap.rows)} missing, {recovered}" if gap.rows else recovered
 
 
 def waiting_text(count: int) -> str:

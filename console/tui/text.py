@@ -40,19 +40,20 @@ class Glyphs:
     candles: str
     shade: str
     turning: str
+    quiet: str
 
 
 UNICODE = Glyphs(
     up="▲", down="▼", light="●", warning="⚠", cursor="▸", focus="•", dash="─", bar="│", tee="├", cross="┬",
     ellipsis="…", dotted="┈", minus="−", levels=" ▁▂▃▄▅▆▇█", ramps=" ▏▎▍▌▋▊▉█", candles=" ╷╻╵│╽╹╿┃",
-    shade="░", turning="⟳",
+    shade="░", turning="⟳", quiet="·",
 )  # fmt: skip
 """`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`."""
 
 ASCII = Glyphs(
     up="^", down="v", light="*", warning="!", cursor=">", focus="+", dash="-", bar="|", tee="+", cross="+",
     ellipsis="~", dotted=".", minus="-", levels=" ___---##", ramps="    ====#", candles=" ..'||'|#",
-    shade="-", turning="@",
+    shade="-", turning="@", quiet=".",
 )  # fmt: skip
 
 

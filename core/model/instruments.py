@@ -11,6 +11,7 @@ import enum
 import hashlib
 import threading
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import attrs
@@ -59,7 +60,7 @@ class Instrument:
         if self.quantity_decimals > QUANTITY_DECIMALS or self.quantity_increment_e8 < 1:
             raise PermanentError("quantity increment finer than 1e-8", f"{self.venue_symbol} on {self.venue}")
 
-    @property
+    @cached_property
     def publisher_id(self) -> int:
         """The `publisher_id` of this instrument's records."""
         return PUBLISHERS[self.venue].publisher_id

@@ -32,9 +32,16 @@ _DESCRIBED = (
     "price_increment_e9", "quantity_increment_e8",
 )  # fmt: skip
 _FACTS = tuple(field.name for field in attrs.fields(SegmentFacts))
+# Not the newest: engines of several machines say all they know again when they start, in any order. A recovered
+# record is not lost again: of two statements the one with more of them is the better, whenever it is heard.
 _RECORD_GAP = (
-    "INSERT OR IGNORE INTO gaps (venue, symbol, schema, start_ns, end_ns, cause, rows, noted_ns)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO gaps (venue, symbol, schema, start_ns, end_ns, cause, first_id, rows, recovered, reason, noted_ns)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (venue, symbol, schema, start_ns, end_ns, cause, first_id) DO UPDATE"
+    " SET rows = excluded.rows, recovered = excluded.recovered, reason = excluded.reason,"
+    " noted_ns = excluded.noted_ns"
+    " WHERE excluded.recovered > gaps.recovered"
+    " OR (gaps.rows = 0 AND gaps.recovered = 0 AND excluded.rows > 0)"
 )
 _FORGET_GAP = (
     "DELETE FROM gaps WHERE venue = ? AND symbol = ? AND schema = ? AND start_ns = ? AND end_ns = ? AND cause = ?"
@@ -43,6 +50,7 @@ _PUT_ASIDE = (
     "INSERT OR REPLACE INTO put_aside (path, venue, symbol, schema, start_ns, end_ns, rows, beside, noted_ns)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_TOLD = ("start_ns", "end_ns", "rows", "cause", "first_id", "recovered", "reason")
 _COUNTS = ("newest_id", "newest_ns", "rows", "duplicates", "out_of_order", "rejected", "removed")
 
 
@@ -202,25 +210,19 @@ class Catalogue:
             )
 
     def record_gap(self, gap: Gap) -> None:
-        """Persist a stretch that is known to be incomplete, once however often it is said."""
+        """Persist a stretch that is or was incomplete: once, with the best that was said of it."""
         with self._database.transaction("recording a gap") as database:
-            database.execute(_RECORD_GAP, (*_stretch(gap), gap.rows, wall_ns()))
+            database.execute(_RECORD_GAP, (*_said(gap), wall_ns()))
 
     def gaps(self) -> list[Gap]:
         """Every gap recorded, oldest first."""
         rows = self._database.rows(
-            "SELECT venue, symbol, schema, start_ns, end_ns, rows, cause FROM gaps ORDER BY gap_id"
+            f"SELECT venue, symbol, schema, {', '.join(_TOLD)} FROM gaps ORDER BY gap_id"  # noqa: S608 - constants
         )
         with self._decoding():
             return [
-                Gap(
-                    series=SeriesKey(venue, symbol, Schema(schema)),
-                    start_ns=start_ns,
-                    end_ns=end_ns,
-                    rows=count,
-                    cause=cause,
-                )
-                for venue, symbol, schema, start_ns, end_ns, count, cause in rows
+                Gap(series=SeriesKey(venue, symbol, Schema(schema)), **dict(zip(_TOLD, facts, strict=True)))
+                for venue, symbol, schema, *facts in rows
             ]
 
     def quarantine(self, series: SeriesKey, reason: str, records: Records) -> None:
@@ -281,9 +283,13 @@ def _stretch(gap: Gap) -> tuple[str, str, str, int, int, str]:
     return *_names(gap.series), gap.start_ns, gap.end_ns, gap.cause
 
 
+def _said(gap: Gap) -> tuple[object, ...]:
+    return *_stretch(gap), gap.first_id, gap.rows, gap.recovered, gap.reason
+
+
 def _save_loss(database: sqlite3.Connection, loss: Loss) -> None:
     now_ns = wall_ns()
-    database.execute(_RECORD_GAP, (*_stretch(loss.gap), loss.rows, now_ns))
+    database.execute(_RECORD_GAP, (*_said(loss.gap), now_ns))
     if loss.aside is not None:
         row = (segment_place(loss.aside), *_names(loss.series), loss.start_ns, loss.end_ns, loss.rows, loss.beside)
         database.execute(_PUT_ASIDE, (*row, now_ns))

@@ -95,5 +95,14 @@ CREATE TABLE put_aside (
     noted_ns INTEGER NOT NULL) WITHOUT ROWID
 """  # noqa: S608 - constants
 
-STEPS: Final = (_FIRST, _SECOND, _THIRD)
+# Of a gap's `rows` and `recovered` the first are still missing; `first_id` is 0 where no id is known.
+_FOURTH = """
+ALTER TABLE gaps ADD COLUMN first_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gaps ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gaps ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+DROP INDEX gaps_of_series;
+CREATE UNIQUE INDEX gaps_of_series ON gaps (venue, symbol, schema, start_ns, end_ns, cause, first_id)
+"""
+
+STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """The statements that lead from each version of the catalogue to the next."""

@@ -1,7 +1,9 @@
-"""Notices where the trades of a series do not go on where they left off, while they are stored."""
+"""Notices where the trades of a series do not go on where they left off, while they are stored, and nobody has said
+why."""
 
 from __future__ import annotations
 
+import bisect
 import threading
 from typing import Final
 
@@ -13,14 +15,16 @@ from core.model.records import Records
 from core.store.dedupe import full_ids
 from core.store.repository import MISSED, NOT_STREAMED, Gap, Ids, SeriesKey
 
-GRACE_S: Final = 1.0
-"""Ids that were skipped may still come so long: late."""
+GRACE_S: Final = 3.0
+"""Ids that were skipped may still come so long: late. What their provider knows of them must arrive in the same time:
+of a feed in a process of its own it comes with its status, which is asked for once a second."""
 
 MOST_GAPS: Final = 16
 """When more than so many are missed at once, they are told as one gap."""
 
 _LATEST_NS: Final = 2**63 - 1
 _MOST_OPEN: Final = 1024
+_MOST_SETTLED: Final = 4096
 
 
 @attrs.frozen(kw_only=True)
@@ -33,12 +37,42 @@ class Reached:
 
 @attrs.define(eq=False)
 class _Open:
-    # Of the ids between `below` and `above` so many are missing; both are 0 where it is not known which.
+    # Of the ids between `below` and `above` so many are missing; both are 0 where there are no ids. When several
+    # holes were `joined`, it is not known any more which ids between them are missing.
     below: int
     above: int
     missing: int
     gap: Gap
     since_ns: int
+    joined: bool = False
+
+
+class _Settled:
+    # Stretches of ids that need not be told of: somebody else does, or they came late. They do not touch; so many are
+    # kept that those which are forgotten, the lowest, were settled long ago.
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def left(self, first: int, last: int) -> int:
+        # How many of the ids `first` to `last` lie in none of the stretches.
+        at, count = bisect.bisect_left(self._lasts, first), max(last - first + 1, 0)
+        while count and at < len(self._firsts) and self._firsts[at] <= last:
+            count -= min(last, self._lasts[at]) - max(first, self._firsts[at]) + 1
+            at += 1
+        return count
+
+    def add(self, first: int, last: int) -> None:
+        low, high = bisect.bisect_left(self._lasts, first - 1), bisect.bisect_right(self._firsts, last + 1)
+        if low < high:
+            first, last = min(first, self._firsts[low]), max(last, self._lasts[high - 1])
+        self._firsts[low:high], self._lasts[low:high] = [first], [last]
+        if len(self._firsts) > _MOST_SETTLED:
+            del self._firsts[0], self._lasts[0]
 
 
 class Continuity:
@@ -51,6 +85,7 @@ class Continuity:
         self._newest_ns = reached.newest_ns
         self._paused = True
         self._open: list[_Open] = []
+        self._settled = _Settled()
         self._guard = threading.Lock()
 
     @property
@@ -63,6 +98,21 @@ class Continuity:
         """What is missing up to the next record was not streamed: a feed begins."""
         with self._guard:
             self._paused = True
+
+    def known(self, first_id: int, last_id: int, *, lost: int) -> None:
+        """Somebody else tells that of the ids `first_id` to `last_id` so many are `lost`: no gap is told of them that
+        was not taken yet. Said again, or of no ids, it changes nothing; it may come before or after what is stored
+        around them."""
+        with self._guard:
+            if first_id <= 0 or not self._settled.left(first_id, last_id):
+                return
+            for one in self._open:
+                if not one.joined:
+                    one.missing -= self._settled.left(max(first_id, one.below + 1), min(last_id, one.above - 1))
+                elif one.below < first_id and last_id < one.above:
+                    one.missing -= lost
+            self._settled.add(first_id, last_id)
+            self._open = [one for one in self._open if one.missing > 0 or not one.above]
 
     def note(self, records: Records, newest_id: int, *, lost: int = 0) -> None:
         """The next records (at least one) as they came; `newest_id` is as in `TickSink.append`. `lost` came just
@@ -101,14 +151,18 @@ class Continuity:
         before, missing = np.maximum.accumulate(stamps), np.diff(ids) - 1
         missing[0] -= lost
         jumps = np.flatnonzero(missing > 0)
+        for at in jumps if self._settled else ():
+            first, last = int(ids[at]) + 1, int(ids[at + 1]) - 1
+            missing[at] -= last - first + 1 - self._settled.left(first, last)
+        jumps = jumps[missing[jumps] > 0]
         if self._paused and missing[0] > 0:
             jumps = jumps[1:]
-            self._begin(
-                self._gap(NOT_STREAMED, int(missing[0]), (int(before[0]), int(stamps[1]))), int(ids[0]), int(ids[1])
-            )
+            gap = self._gap(NOT_STREAMED, int(missing[0]), (int(before[0]), int(stamps[1])))
+            self._begin(gap, int(ids[0]), int(ids[1]))
         if len(jumps) > MOST_GAPS:
             span = (int(before[jumps[0]]), int(stamps[jumps[-1] + 1]))
-            self._begin(self._gap(MISSED, int(missing[jumps].sum()), span))
+            gap = self._gap(MISSED, int(missing[jumps].sum()), span)
+            self._begin(gap, int(ids[jumps[0]]), int(ids[jumps[-1] + 1]), joined=True)
             return
         for at in jumps:
             span = (int(before[at]), int(stamps[at + 1]))
@@ -118,16 +172,21 @@ class Continuity:
         # What a venue sends anew after a pause may be older than what came before it.
         return Gap(series=self._series, start_ns=min(span), end_ns=max(span), rows=rows, cause=cause)
 
-    def _begin(self, gap: Gap, below: int = 0, above: int = 0) -> None:
-        self._open.append(_Open(below, above, gap.rows, gap, monotonic_ns()))
+    def _begin(self, gap: Gap, below: int = 0, above: int = 0, *, joined: bool = False) -> None:
+        self._open.append(_Open(below, above, gap.rows, gap, monotonic_ns(), joined))
         if len(self._open) > _MOST_OPEN:
             last, one = self._open.pop(), self._open.pop()
-            self._open.append(_Open(0, 0, 0, _joined([one.gap, last.gap]), last.since_ns))
+            gap, missing = _joined([one.gap, last.gap]), one.missing + last.missing
+            self._open.append(_Open(one.below, last.above, missing, gap, last.since_ns, joined=True))
 
     def _fill(self, late: Ids) -> None:
         for one in self._open:
-            if one.above:
-                one.missing -= int(np.searchsorted(late, one.above) - np.searchsorted(late, one.below, "right"))
+            if not one.above or one.joined:
+                continue
+            begin, end = np.searchsorted(late, one.below, "right"), np.searchsorted(late, one.above)
+            for number in late[begin:end].tolist():
+                one.missing -= self._settled.left(number, number)
+                self._settled.add(number, number)
         self._open = [one for one in self._open if one.missing > 0 or not one.above]
 
     def take(self, *, ending: bool = False) -> list[Gap]:
@@ -140,7 +199,9 @@ class Continuity:
             due = [one for one in self._open if one.gap.cause == NOT_STREAMED or one.since_ns <= due_ns]
             taken = set(due)
             self._open = [one for one in self._open if one not in taken]
-        found = [attrs.evolve(one.gap, rows=one.missing) if one.above else one.gap for one in due]
+        found = [
+            attrs.evolve(one.gap, rows=one.missing, first_id=one.below + 1) if one.above else one.gap for one in due
+        ]
         stops = [gap for gap in found if gap.cause == NOT_STREAMED]
         missed = [gap for gap in found if gap.cause != NOT_STREAMED]
         return stops + ([_joined(missed)] if len(missed) > MOST_GAPS else missed)

@@ -18,6 +18,8 @@ from core.store.repository import Gap, Ids
 NAMED_HOLES: Final = 20
 """So many holes of each kind are told one by one, the largest; of the rest there is the sum."""
 
+_MOST_EXPLAINED: Final = 3  # of more gaps around one hole the causes alone are told
+
 _SLACK_NS: Final = NS_PER_S  # the times of a venue do not quite rise with its ids
 
 Mask = NDArray[np.bool_]
@@ -27,11 +29,13 @@ Mask = NDArray[np.bool_]
 class Hole:
     """`missing` ids from `first` on that no record of a series has, below ids of `day`, between two instants.
 
-    `causes` are those of the recorded gaps that explain it, none when nothing does. A sum of several `holes` has no
-    day, no first id and no instants."""
+    `causes` are those of the recorded gaps that explain it, none when nothing does; `explanations` are the same with
+    what else is known of them, where they are few. A sum of several `holes` has no day, no first id, no instants and
+    no explanations."""
 
     missing: int
     causes: tuple[str, ...] = ()
+    explanations: tuple[str, ...] = ()
     holes: int = 1
     day: int | None = None
     first: int | None = None
@@ -47,18 +51,19 @@ class Hole:
             text = f"trade id {self.first} is missing"
         else:
             text = f"trade ids {self.first} to {self.first + self.missing - 1} are missing"
-        return f"{text}: {' and '.join(self.causes)}" if self.causes else text
+        return f"{text}: {' and '.join(self.explanations or self.causes)}" if self.causes else text
 
 
 class IdHoles:
     """Finds the holes in the ids of one series, over any number of days, and explains them with its recorded `gaps`.
 
     Ids may go on from one day to the next in any order near midnight. A hole is explained when it lies within gaps
-    that miss as many records as it has ids, or of which nobody knows how many.
+    that miss as many records as it has ids, or of which nobody knows how many. One that was recovered in full
+    explains nothing.
     """
 
     def __init__(self, gaps: Iterable[Gap] = ()) -> None:
-        self._gaps = list(gaps)
+        self._gaps = [gap for gap in gaps if not gap.whole]
         self._newest = 0
         self._newest_ns = 0
         self._day = 0
@@ -124,10 +129,12 @@ class _Largest:
         order = np.argsort(-missing, kind="stable")
         for index in order[:NAMED_HOLES]:
             start, end = span[0][index : index + 1], span[1][index : index + 1]
+            around = [gap for gap in gaps if _within(gap, start, end).any()]
+            explained = {gap.explanation for gap in around} if len(around) <= _MOST_EXPLAINED else ()
             hole = Hole(
                 missing=int(missing[index]), day=day, first=int(firsts[index]), start_ns=int(start[0]),
                 end_ns=int(end[0]),
-                causes=tuple(sorted({gap.cause for gap in gaps if _within(gap, start, end).any()})),
+                causes=tuple(sorted({gap.cause for gap in around})), explanations=tuple(sorted(explained)),
             )  # fmt: skip
             self._kept.append(hole)
         left = order[NAMED_HOLES:]

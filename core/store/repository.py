@@ -45,17 +45,36 @@ class AppendResult:
 
 @attrs.frozen(kw_only=True)
 class Gap:
-    """A stretch of a series that is known to be incomplete, and the cause: `NOT_STORED` for `rows` records that were
+    """A stretch of a series that is or was incomplete, and the cause: `NOT_STORED` for `rows` records that were
     received and lost, `NOT_STREAMED` for a time in which nobody followed the series, `MISSED` for ids that never came
-    while somebody did, `DAMAGED_FILE` for what a file held that cannot be read any more; `rows` is 0
-    when nobody knows how many. What came later may have filled it. `start_ns` is 0 when nothing had been stored
-    before."""
+    while somebody did, `DAMAGED_FILE` for what a file held that cannot be read any more, or what a provider says of
+    trades that its stream did not bring.
+
+    `rows` are missing, for `reason` where one is known; `recovered` others were fetched afterwards and are stored.
+    When both are 0 nobody knows how many are missing. What came later may have filled it. `start_ns` is 0 when
+    nothing had been stored before. `first_id` is the first of the ids that were missing, 0 where it is not known: of
+    one instant there may be many trades, and several gaps."""
 
     series: SeriesKey
     start_ns: int
     end_ns: int
     rows: int
     cause: str
+    first_id: int = 0
+    recovered: int = 0
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was missing was recovered: it explains no record that is missing."""
+        return self.rows == 0 and self.recovered > 0
+
+    @property
+    def explanation(self) -> str:
+        """The cause, with what else is known of it."""
+        others = f"{self.recovered} other{'s were' if self.recovered > 1 else ' was'} recovered"
+        known = [text for text in (others if self.recovered else "", self.reason) if text]
+        return f"{self.cause} ({'; '.join(known)})" if known else self.cause
 
 
 @attrs.frozen(kw_only=True)
@@ -164,7 +183,9 @@ class Bookkeeping(Protocol):
         """The instruments that were described, ordered by venue and symbol."""
 
     def record_gap(self, gap: Gap) -> None:
-        """Keep a stretch that is known to be incomplete, once however often it is said."""
+        """Keep a stretch that is or was incomplete, once however often it is said. Of several statements about the
+        same stretch, first id and cause that stays which tells of more recovered records, a known number of missing
+        ones in place of an unknown one, and else the first."""
 
     def gaps(self) -> list[Gap]:
         """Every gap recorded, oldest first."""

@@ -51,5 +51,5 @@ def read_refusal(operation: str, body: bytes) -> ConsoleError | None:
     """The error in the body of a refused request; None when the body is not Binance's."""
     try:
         return classify(operation, _decode_refusal(body))
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None

@@ -18,7 +18,7 @@ from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.instruments import Instrument
 from core.model.records import Schema
-from providers.base import Channel, FeedCounters, Sink
+from providers.base import Channel, ChannelStatus, FeedCounters, Sink, Standing, Subscription
 from providers.binance.depth import DepthBook
 from providers.binance.errors import Refusal, classify
 from providers.binance.normalise import (
@@ -95,17 +95,21 @@ class BinanceFeed:
         # The tapes of symbols streamed no more: late frames of theirs are expected, and a return goes on from there.
         self._left: dict[str, Tape] = {}
         self._changed = False
+        # What the venue said, by its names; why symbols are not asked for, by ours.
+        self._granted: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._unlisted: dict[str, str] = {}
         for counted in self.counters:
             self._add(counted)
         self._kinds: Mapping[str, Callable[[str, int], None]] = {"t": self._trade, "b": self._quote, "d": self._depth}
         self._pending: dict[int, list[str]] = {}
-        self._refused: set[str] = set()
         self._newest_question = 0
         self._warnings = SparseLog(_log)
 
     def opened(self) -> list[str]:
         """Start every book over and return the subscriptions."""
         self._pending.clear()
+        self._granted.clear()
         for market in self._markets.values():
             market.newest_quote = -1
             market.returning = False
@@ -116,7 +120,8 @@ class BinanceFeed:
         ]
 
     def closed(self) -> None:
-        """Withhold every book that stands."""
+        """The connection is lost: nothing is granted, and every book that stands is withheld."""
+        self._granted.clear()
         for market in self._markets.values():
             market.book.withhold()
 
@@ -140,6 +145,7 @@ class BinanceFeed:
 
     def unsubscribe(self, symbol: str) -> None:
         """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        self._unlisted.pop(symbol, None)
         market = next((each for each in self._markets.values() if each.instrument.symbol == symbol), None)
         if market is None:
             return
@@ -149,13 +155,26 @@ class BinanceFeed:
         market.tape.restart()
         self._left[name] = market.tape
         self._changed = True
-        self._refused.discard(name)
+        self._granted.discard(name)
+        self._refused.pop(name, None)
         for asked in self._pending.values():
             if name in asked:
                 asked.remove(name)
         market.book.end()
         market.counters.problem = ""
         self.outbox.append(self._question("UNSUBSCRIBE", _streams([name])))
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it; see `Provider.subscriptions`. A name has one answer for all
+        of its streams."""
+        said = {market.instrument.symbol: self._said(name) for name, market in self._markets.items()}
+        said |= {symbol: ChannelStatus(Standing.REFUSED, why) for symbol, why in self._unlisted.items()}
+        return {symbol: dict.fromkeys(STREAMS, status) for symbol, status in said.items()}
+
+    def _said(self, name: str) -> ChannelStatus:
+        if name in self._refused:
+            return ChannelStatus(Standing.REFUSED, self._refused[name])
+        return ChannelStatus(Standing.GRANTED if name in self._granted else Standing.ASKED)
 
     def probe(self) -> str:
         """Ask what is subscribed: the venue answers that even when no market moves."""
@@ -183,9 +202,11 @@ class BinanceFeed:
 
     def _add(self, counters: FeedCounters) -> bool:
         # Unknown symbols have no channels: nothing would ever be pushed into them.
-        if not self._is_listed(counters):
-            return False
         instrument = counters.instrument
+        if not self._is_listed(counters):
+            self._unlisted[instrument.symbol] = counters.problem
+            return False
+        self._unlisted.pop(instrument.symbol, None)
         name = instrument.venue_symbol
         tape = self._left.get(name) or Tape()
         book = DepthBook(instrument, counters, self._sink.channel(instrument, Schema.BOOK), self._request_snapshot)
@@ -209,6 +230,12 @@ class BinanceFeed:
             self._stranger(text, trade.symbol)
             return
         counters, tape = market.counters, market.tape
+        ts_event_ns = trade.traded_ms * NS_PER_MS
+        try:
+            record = trade_record(market.instrument, trade, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns)
+        except FixedPointError as error:
+            _reject(counters, "trade", error)  # its number stays free, and so missing, until it comes right
+            return
         previous = tape.newest_id
         verdict = tape.accept(trade.trade_id)
         if previous is not None and trade.trade_id != previous + 1:
@@ -219,12 +246,6 @@ class BinanceFeed:
                 counters.duplicates += 1
                 return
             counters.out_of_order += verdict is Verdict.LATE
-        ts_event_ns = trade.traded_ms * NS_PER_MS
-        try:
-            record = trade_record(market.instrument, trade, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns)
-        except FixedPointError as error:
-            _reject(counters, "trade", error)
-            return
         delay_ns = ts_recv_ns - ts_event_ns
         if not -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
             _note_skew(counters, delay_ns)
@@ -294,6 +315,7 @@ class BinanceFeed:
         # The venue also accepts names that it does not know: those are sorted out before they are asked for.
         symbols = self._pending.pop(question, []) if isinstance(question, int) else []
         for symbol in symbols:
+            self._granted.add(symbol)
             market = self._markets[symbol]
             if market.returning:
                 # Trades that the last subscription still sent are not next to those of this one.
@@ -318,8 +340,7 @@ class BinanceFeed:
             self.outbox += [self._subscription([symbol]) for symbol in symbols]
             return
         for symbol in symbols:
-            self._refused.add(symbol)
-            self._markets[symbol].counters.problem = str(error)
+            self._refused[symbol] = self._markets[symbol].counters.problem = str(error)
         if symbols and not self._changed and len(self._refused) == len(self._markets):
             raise PermanentError("every symbol refused", self._connection.venue, hint=str(error))
 

@@ -146,14 +146,18 @@ def quote_record(instrument: Instrument, quote: Quote, *, ts_recv_ns: int) -> by
     """The `MBP1Msg` of a quote, at the instant it was received; a side with nothing on it has no price.
 
     Raises:
-        FixedPointError: a number does not fit.
+        FixedPointError: a number does not fit, or a price is not above zero.
     """
     bid_quantity_e8, ask_quantity_e8 = parse_quantity(quote.bid_quantity), parse_quantity(quote.ask_quantity)
+    bid_e9 = parse_price(quote.bid) if bid_quantity_e8 else UNDEF_PRICE
+    ask_e9 = parse_price(quote.ask) if ask_quantity_e8 else UNDEF_PRICE
+    if bid_e9 <= 0 or ask_e9 <= 0:
+        raise FixedPointError(f"a quote of {quote.bid!r:.40} to {quote.ask!r:.40}")
     return pack_quote(
         instrument,
-        bid_e9=parse_price(quote.bid) if bid_quantity_e8 else UNDEF_PRICE,
+        bid_e9=bid_e9,
         bid_quantity_e8=bid_quantity_e8,
-        ask_e9=parse_price(quote.ask) if ask_quantity_e8 else UNDEF_PRICE,
+        ask_e9=ask_e9,
         ask_quantity_e8=ask_quantity_e8,
         sequence=quote.update_id,
         ts_event_ns=ts_recv_ns,
@@ -165,11 +169,12 @@ def apply_levels(book: Book, *, bids: list[Level], asks: list[Level]) -> None:
     """Set the quantities of levels in `book`.
 
     Raises:
-        FixedPointError: a number does not fit; the book is then half changed and of no use.
+        FixedPointError: a number does not fit, or is no price; the book is then half changed and of no use.
     """
-    apply = book.bids.apply
-    for price, quantity in bids:
-        apply(parse_price(price), parse_quantity(quantity))
-    apply = book.asks.apply
-    for price, quantity in asks:
-        apply(parse_price(price), parse_quantity(quantity))
+    for side, levels in ((book.bids, bids), (book.asks, asks)):
+        apply = side.apply
+        for price, quantity in levels:
+            price_e9 = parse_price(price)
+            if price_e9 <= 0:
+                raise FixedPointError(f"not a price in a book: {price!r:.40}")
+            apply(price_e9, parse_quantity(quantity))

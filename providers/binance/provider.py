@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from functools import partial
+from typing import Final
+from urllib.parse import urlencode
 
 import attrs
 import trio
@@ -13,15 +15,27 @@ from trio import TaskStatus
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError
 from core.model.instruments import Instrument
 from core.model.symbology import SymbolMap
-from providers.base import BookState, Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import (
+    BookState,
+    Endpoints,
+    FeedCounters,
+    ProviderInfo,
+    Sink,
+    Subscription,
+    not_streaming,
+)
 from providers.binance.depth import DepthBook
 from providers.binance.errors import read_refusal
 from providers.binance.feed import MAX_SYMBOLS, BinanceFeed, too_many_symbols
+from providers.binance.history import HISTORY_URL, BinanceHistory
+from providers.binance.limits import host_limits, observe, of_weight
 from providers.binance.normalise import decode_snapshot
 from providers.binance.symbols import Catalogue, read_catalogue
 from providers.connection import ConnectionState, ConnectionStatus
-from providers.venue.backoff import SETTLED_S, backoff_delays
-from providers.venue.http_client import get_json
+from providers.venue.backoff import SETTLED_S, Reconnecting, backoff_delays
+from providers.venue.hosts import limits_of
+from providers.venue.http_client import ONCE, Patience, RestClient
+from providers.venue.signing import Request
 from providers.venue.transport import parse_address
 from providers.venue.ws_client import Waker, run_feed
 
@@ -29,13 +43,25 @@ from providers.venue.ws_client import Waker, run_feed
 REAL_ENDPOINTS = Endpoints(
     stream_url="wss://data-stream.binance.vision/stream", rest_url="https://data-api.binance.vision"
 )
+INFO: Final = ProviderInfo(
+    name="binance",
+    venue="BINANCE",
+    title="Binance spot",
+    page="docs/venues.md#binance",
+    symbols_at_most=MAX_SYMBOLS,
+)
 SILENCE_S = 20.0
 ANSWER_S = 10.0
 SEND_INTERVAL_S = 0.25  # five messages a second are allowed, pongs included
+# Three hundred in five minutes by address; a fifth is left to others there.
+RECONNECTING = Reconnecting(attempts=240, window_s=300.0, apart_s=2.0)
 SNAPSHOT_LIMIT = 1000
 FREE_SNAPSHOTS = 60  # of weight 50 each: half of a minute's allowance may go at once
 SNAPSHOT_INTERVAL_S = 0.6
 SETTLE_S = 10.0
+_CATALOGUE_WEIGHT = 20
+_SNAPSHOT_WEIGHT = 50
+_CATALOGUE_S = 30.0
 
 _Instant = Callable[[], int]
 _log = logging.getLogger("ringside.binance")
@@ -77,6 +103,8 @@ class BinanceSpot:
     def __init__(self, endpoints: Endpoints = REAL_ENDPOINTS, venue: str = "BINANCE") -> None:
         if parse_address(endpoints.stream_url).target == "/":
             endpoints = attrs.evolve(endpoints, stream_url=endpoints.stream_url.rstrip("/") + "/stream")
+        has_history = not endpoints.ends_on_clean_close  # a recording plays all that it has
+        self.info = attrs.evolve(INFO, venue=venue, has_history=has_history)
         self.venue = venue
         self.connection = ConnectionState(venue)
         self._endpoints = endpoints
@@ -86,13 +114,11 @@ class BinanceSpot:
 
     async def catalogue(self) -> SymbolMap:
         """The venue's instruments, halted ones included. Raises `ConsoleError`."""
-        self._catalogue = await get_json(
-            self._endpoints.rest_url,
-            "/api/v3/exchangeInfo",
-            parameters={},
+        client = self._client(Patience(attempts=1, timeout_s=_CATALOGUE_S))
+        self._catalogue = await client.ask(
+            Request(path="/api/v3/exchangeInfo"),
             decode=partial(read_catalogue, venue=self.venue),
-            timeout_s=30.0,
-            refusal=read_refusal,
+            charges=of_weight(_CATALOGUE_WEIGHT),
         )
         return self._catalogue.symbols
 
@@ -139,10 +165,13 @@ class BinanceSpot:
                     silence_s=SILENCE_S,
                     answer_s=ANSWER_S,
                     send_interval_s=SEND_INTERVAL_S,
+                    reconnecting=RECONNECTING,
                     counters=feed.active,
                     waker=self._waker,
                 )
             except PermanentError as error:
+                # Also where no connection was begun: the operator must see why there is none.
+                self.connection.enter(ConnectionStatus.ERROR, str(error))
                 failure = error
                 nursery.cancel_scope.cancel()
             finally:
@@ -163,6 +192,23 @@ class BinanceSpot:
         """Stop streaming `symbol`; see `Provider.unsubscribe`."""
         self._running().unsubscribe(symbol)
         self._waker.wake()
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
+        return {} if self._feed is None else self._feed.subscriptions()
+
+    def history(self) -> BinanceHistory | None:
+        """The venue's past; see `Provider.history`. To be called on the event loop."""
+        if not self.info.has_history:
+            return None
+        real = self._endpoints.rest_url == REAL_ENDPOINTS.rest_url
+        url = HISTORY_URL if real else self._endpoints.rest_url
+        return BinanceHistory(url, self.venue, limits=limits_of(url, host_limits))
+
+    def _client(self, patience: Patience) -> RestClient:
+        url = self._endpoints.rest_url
+        limits = limits_of(url, host_limits)
+        return RestClient(url, limits, refusal=read_refusal, observe=observe, patience=patience)
 
     def _running(self) -> BinanceFeed:
         if self._feed is None:
@@ -186,6 +232,7 @@ class BinanceSpot:
     async def _fetch(self, book: DepthBook, snapshots: _Snapshots, last_recv_ns: _Instant) -> None:
         """Give `book` the snapshot it asked for, however often that takes; give up when it asks anew."""
         symbol, generation = book.instrument.venue_symbol, book.generation
+        question = Request(path="/api/v3/depth", query=urlencode({"symbol": symbol, "limit": str(SNAPSHOT_LIMIT)}))
         while True:
             await trio.sleep(snapshots.delay_s(symbol))
             async with snapshots.turn:
@@ -193,12 +240,8 @@ class BinanceSpot:
                     return
                 await trio.sleep(snapshots.interval_s)
                 try:
-                    snapshot = await get_json(
-                        self._endpoints.rest_url,
-                        "/api/v3/depth",
-                        parameters={"symbol": symbol, "limit": str(SNAPSHOT_LIMIT)},
-                        decode=decode_snapshot,
-                        refusal=read_refusal,
+                    snapshot = await self._client(ONCE).ask(
+                        question, decode=decode_snapshot, charges=of_weight(_SNAPSHOT_WEIGHT)
                     )
                 except PermanentError as error:
                     if book.generation != generation:

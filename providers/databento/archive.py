@@ -1,12 +1,12 @@
 """A DBN file as Databento sends it: its header, and its records as arrays, page by page, of any schema we ask for.
 
-What came over the net is hostile until it was read to its end: sizes are bounded, and a file that is cut, damaged or
-of another schema is an error in words. Nothing here needs the vendor's client.
+What came over the net is hostile until it was read to its end: a file that is cut, damaged or of another schema is an
+error in words. Nothing here needs the vendor's client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -18,16 +18,7 @@ import numpy as np
 from core.errors import ConfigurationError, NotFoundError, PermanentError, TransientError
 from core.flow.printable import printable
 from core.model.records import BBO, MBO, MBP1, MBP10, OHLCV, TRADE, Records
-
-PAGE_ROWS: Final = 32_768
-
-_PREFIX_BYTES = 8
-_FIXED_BYTES = 120  # of a header; the vendor's decoder panics on a shorter one
-_MAX_HEADER_BYTES = 16 << 20
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_READ_BYTES = 1 << 16
-_STEP_BYTES = 4096  # compressed; what comes of so few is bounded
-_MAX_WINDOW = 1 << 27
+from core.store.dbnstream import PAGE_ROWS, CutError, DamagedError, DbnStream
 
 _LAYOUTS: Final[Mapping[str, tuple[np.dtype[np.void], int]]] = {
     "trades": (TRADE, 0x00),
@@ -99,8 +90,7 @@ class Archive:
             raise NotFoundError("no such file", str(path)) from None
         except OSError as error:
             raise ConfigurationError("cannot read", f"{path}: {error.strerror}") from error
-        self._rest = bytearray()
-        self._chunks = self._decompressed()
+        self._stream = DbnStream(self._read)
         try:
             self.header = self._header()
         except BaseException:
@@ -117,7 +107,6 @@ class Archive:
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""
-        self._chunks.close()
         self._file.close()
 
     def pages(self, rows: int = PAGE_ROWS) -> Iterator[Records]:
@@ -128,32 +117,16 @@ class Archive:
             PermanentError: a record is not of the header's schema, or the compressed data are damaged.
         """
         dtype, rtype = layout_of(self.header.schema, self.header.version)
-        before = 0
-        while self._fill(rows * dtype.itemsize) or len(self._rest) >= dtype.itemsize:
-            size = min(len(self._rest) // dtype.itemsize, rows) * dtype.itemsize
-            page = np.frombuffer(bytes(self._rest[:size]), dtype)
-            del self._rest[:size]
-            wrong = (page["length"] != dtype.itemsize // 4) | (page["rtype"] != rtype)
-            if wrong.any():
-                raise self._damaged(f"record {before + int(wrong.argmax()) + 1} is not one of {self.header.schema}")
-            before += len(page)
-            yield page
-        if self._rest:
-            raise self._cut(f"it ends within record {before + 1}")
+        try:
+            yield from self._stream.pages(dtype, rtype=rtype, name=self.header.schema, rows=rows)
+        except DamagedError as error:
+            raise self._said(error) from error
 
     def _header(self) -> ArchiveHeader:
-        if not self._fill(1):
-            raise self._cut("it is empty")
-        if not self._fill(_PREFIX_BYTES) or self._rest[:3] != b"DBN":
-            raise self._damaged("it is no DBN file")
-        version = self._rest[3]
-        length = _PREFIX_BYTES + int.from_bytes(self._rest[4:_PREFIX_BYTES], "little")
-        if not 1 <= version <= 3 or not _PREFIX_BYTES + _FIXED_BYTES <= length <= _MAX_HEADER_BYTES:
-            raise self._damaged(f"its header claims version {version} and {length} bytes")
-        if not self._fill(length):
-            raise self._cut("it ends in its header")
-        encoded = bytes(self._rest[:length])
-        del self._rest[:length]
+        try:
+            encoded = self._stream.header()
+        except DamagedError as error:
+            raise self._said(error) from error
         return self._decoded(encoded)
 
     def _decoded(self, encoded: bytes) -> ArchiveHeader:
@@ -163,7 +136,7 @@ class Archive:
             metadata = dbn.Metadata.decode(encoded)
             mappings = {name: _intervals(found) for name, found in metadata.mappings.items()}
         except (dbn.DBNError, ValueError, OverflowError, TypeError) as error:
-            raise self._damaged(printable(str(error))) from error
+            raise self._damaged(str(error)) from error
         schema = str(metadata.schema)
         if schema not in SCHEMAS or metadata.ts_out:
             raise self._damaged(f"it holds {schema}{' with ts_out' if metadata.ts_out else ''}, which is not read")
@@ -178,50 +151,19 @@ class Archive:
             mappings=mappings,
         )
 
-    def _fill(self, size: int) -> bool:
-        # Read on until `size` bytes are at hand; whether there are.
-        while len(self._rest) < size and (chunk := next(self._chunks, None)) is not None:
-            self._rest += chunk
-        return len(self._rest) >= size
-
-    def _decompressed(self) -> Generator[bytes, None, None]:
-        first = self._read()
-        if first[:4] == _ZSTD:
-            yield from self._unzipped(first)
-            return
-        while first:
-            yield first
-            first = self._read()
-
-    def _unzipped(self, pending: bytes) -> Iterator[bytes]:
-        import zstandard
-
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-        frame, within = decompressor.decompressobj(), False
+    def _read(self, size: int) -> bytes:
         try:
-            while pending or (pending := self._read()):
-                step, pending = pending[:_STEP_BYTES], pending[_STEP_BYTES:]
-                yield frame.decompress(step)
-                within = not frame.eof
-                if frame.eof:
-                    pending = frame.unused_data + pending
-                    frame = decompressor.decompressobj()
-        except zstandard.ZstdError as error:
-            raise self._damaged(printable(str(error))) from error
-        if within:
-            raise self._cut("its compressed data end too early")
-
-    def _read(self) -> bytes:
-        try:
-            return self._file.read(_READ_BYTES)
+            return self._file.read(size)
         except OSError as error:
             raise ConfigurationError("cannot read", f"{self.path}: {error.strerror}") from error
 
-    def _cut(self, why: str) -> TransientError:
-        return TransientError("incomplete", f"{self.path.name}: {why}", hint="fetch it again")
+    def _said(self, error: DamagedError) -> TransientError | PermanentError:
+        if isinstance(error, CutError):
+            return TransientError("incomplete", f"{self.path.name}: {error}", hint="fetch it again")
+        return self._damaged(str(error))
 
     def _damaged(self, why: str) -> PermanentError:
-        return PermanentError("cannot be used", f"{self.path.name}: {why}")
+        return PermanentError("cannot be used", f"{self.path.name}: {printable(why)}")
 
 
 def _intervals(found: list[Any]) -> tuple[tuple[str, str, str], ...]:

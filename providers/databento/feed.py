@@ -19,26 +19,17 @@ from core.flow.printable import printable
 from core.model.fixedpoint import OWN_PUBLISHERS
 from core.model.instruments import Instrument
 from core.model.records import F_LAST, F_MAYBE_BAD_BOOK, LEVELS, MBP10_STRUCT, NO_SIDE, UNDEF_PRICE, Schema
-from providers.base import BookState, FeedCounters, Sink
+from providers.base import BookState, ChannelStatus, FeedCounters, Interval, Sink, Standing, Subscription
 from providers.connection import ConnectionState
 from providers.databento.errors import record_error
 from providers.databento.join import Seam
 from providers.databento.live import Item, Mapped, Notice, Refusal
+from providers.databento.missed import FORGOTTEN, KEPT_INTERVALS, UNHEARD, Missed
 from providers.venue.skew import MAX_SKEW_NS, skew_problem
 from providers.venue.sparse_log import SparseLog
 
-KEPT_INTERVALS: Final = 256
 _NAME: Final = re.compile(r"[^\s,;:'\"\[\]()]+")
 _NO_LEVELS: Final = (UNDEF_PRICE, UNDEF_PRICE, 0, 0, 0, 0) * LEVELS
-
-
-@attrs.frozen(kw_only=True)
-class Interval:
-    """A time without a session, by the venue's clock, and whether all that happened in it was replayed."""
-
-    start_ns: int
-    end_ns: int
-    recovered: bool
 
 
 @attrs.define
@@ -49,7 +40,7 @@ class _Market:
     instrument_id: int = 0
     last_trade_ns: int = 0
     mapped: bool = False
-    refused: bool = False
+    refusal: str = ""
     clock_problem: str = ""
     waiting: defaultdict[Schema, list[bytes]] = attrs.Factory(lambda: defaultdict(list))
 
@@ -57,16 +48,21 @@ class _Market:
 class Feed:
     """Publishes what sessions give of `instruments`, and of what `subscribe` adds, into `sink`.
 
-    `counters` are those of every symbol that was ever streamed, `active` those of the ones streamed now; `intervals`
-    the newest times without a session; `records` counts every data record that came.
+    `counters` are those of every symbol that was ever streamed, `active` those of the ones streamed now; `records`
+    counts every data record that came. What symbols missed between two sessions is added to `intervals`.
     """
 
     def __init__(
-        self, instruments: Sequence[Instrument], sink: Sink, connection: ConnectionState, schemas: Sequence[Schema]
+        self,
+        instruments: Sequence[Instrument],
+        sink: Sink,
+        connection: ConnectionState,
+        schemas: Sequence[Schema],
+        *,
+        intervals: deque[Interval] | None = None,
     ) -> None:
         self.counters = [FeedCounters(instrument) for instrument in instruments]
         self.active = list(self.counters)
-        self.intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self.records = 0
         self._sink = sink
         self._connection = connection
@@ -77,7 +73,8 @@ class Feed:
         self._left: dict[str, list[int]] = {}  # what this session goes on sending, and its numbers
         self._changed = False
         self._replaying: set[Schema] = set()
-        self._cut_ns = 0
+        self._forgot = False  # this session is of no more use to begin the next one by
+        self._missed = Missed(connection.venue, deque(maxlen=KEPT_INTERVALS) if intervals is None else intervals)
         self._lines = SparseLog(logging.getLogger("ringside.databento"))
 
     @property
@@ -89,41 +86,61 @@ class Feed:
         """For each schema the instant from which the next session is to replay, 0 for none."""
         return {schema.value: seam.start_ns for schema, seam in self._seams.items()}
 
-    def opened(self) -> None:
-        """A session begins, with the replays of `starts`."""
+    def opened(self, now_ns: int) -> None:
+        """A session is open, at `now_ns` by our clock, with the replays of `starts`."""
         self._numbers.clear()
         self._left.clear()
         starts = {schema: seam.start_ns for schema, seam in self._seams.items()}
         self._replaying = {schema for schema, start_ns in starts.items() if start_ns}
-        # A replay that was cut itself leaves its interval open, to be closed by this one.
-        self._cut_ns = self._cut_ns or min((start_ns for start_ns in starts.values() if start_ns), default=0)
+        self._forgot = False
+        self._missed.opened(now_ns, replays=bool(self._replaying), trades_from_ns=starts.get(Schema.TRADES, 0))
         for seam in self._seams.values():
             seam.cut()
         for market in self._markets.values():
-            market.mapped = market.refused = False
+            market.mapped, market.refusal = False, ""
 
     def closed(self, now_ns: int) -> None:
         """The session is over: every book is withheld."""
+        self._missed.closed()
         for market in self._markets.values():
-            self._withhold(market, now_ns)
+            market.mapped = False
+            _withhold(self._sink, market, now_ns)
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the gateway says to it; see `Provider.subscriptions`. It grants a name by saying
+        its number, once for all schemas."""
+        return {
+            market.counters.instrument.symbol: dict.fromkeys(map(str, self._seams), _said(market))
+            for market in self._markets.values()
+        }
 
     def began(self, start_ns: int) -> None:
-        """The session began at `start_ns` by the gateway's clock: nothing before it was asked for."""
+        """The session began at `start_ns` by the gateway's clock: nothing before it was asked for. 0 says nothing."""
+        if not start_ns or self._forgot:
+            return
+        if self._missed.began(start_ns, self._traded()):
+            self._count_loss(UNHEARD)
         for seam in self._seams.values():
             if not seam.start_ns:
-                seam.heard(start_ns)
+                seam.begin(start_ns)
 
     def lose(self, now_ns: int) -> None:
         """What was missed cannot be replayed: it is counted as a gap of every symbol."""
-        if self._cut_ns:
-            self.intervals.append(Interval(start_ns=self._cut_ns, end_ns=now_ns, recovered=False))
-            self._lines.write("lost", "%s: what was missed cannot be replayed", self._connection.venue)
+        self._missed.lost(now_ns, self._traded())
+        self._count_loss(FORGOTTEN)
         for seam in self._seams.values():
             seam.forget()
+        self._replaying.clear()
+        self._forgot = True
+
+    def _traded(self) -> list[str]:
+        # The symbols whose trades are streamed: of those we tell what is missing.
+        return [each.instrument.symbol for each in self.active] if Schema.TRADES in self._seams else []
+
+    def _count_loss(self, reason: str) -> None:
+        self._lines.write("lost", "%s: %s", self._connection.venue, reason)
         for counters in self.active:
             counters.gaps += 1
-        self._replaying.clear()
-        self._cut_ns = 0
 
     def subscribe(self, instrument: Instrument) -> tuple[FeedCounters, bool]:
         """The counters of `instrument`, and whether it has to be asked for."""
@@ -150,7 +167,7 @@ class Feed:
         market = next((each for each in self._markets.values() if each.counters.instrument.symbol == symbol), None)
         if market is None:
             return
-        self._withhold(market, now_ns)
+        _withhold(self._sink, market, now_ns)
         market.counters.book_state = BookState.NONE
         name = market.counters.instrument.venue_symbol
         del self._markets[name]
@@ -185,11 +202,11 @@ class Feed:
 
     def _take_record(self, record: bytes, ts_recv_ns: int, touched: dict[str, _Market]) -> None:
         self.records += 1
-        schema = self._by_rtype.get(record[1])
+        schema = self._by_rtype.get(record[1]) if len(record) > 1 else None
         number = int.from_bytes(record[4:8], "little")
         publisher_id = int.from_bytes(record[2:4], "little")
         if schema is None or len(record) != schema.dtype.itemsize or record[0] * 4 != len(record):
-            self._malformed("layout", f"a record of type {record[1]} and {len(record)} bytes")
+            self._malformed("layout", f"a record of type 0x{record[1:2].hex()} and {len(record)} bytes")
             return
         market = self._numbers.get(number)
         if market is None:
@@ -209,8 +226,10 @@ class Feed:
             counters.trades += 1
             counters.out_of_order += ts_event_ns < market.last_trade_ns
             market.last_trade_ns = ts_event_ns
-            if schema not in self._replaying:
-                self._check_clock(market, ts_recv_ns - ts_event_ns)
+            if schema in self._replaying:
+                self._missed.replayed(counters.instrument.symbol)
+            else:
+                _check_clock(self._connection, market, ts_recv_ns - ts_event_ns)
         elif schema is Schema.QUOTES:
             counters.quotes += 1
         else:
@@ -250,10 +269,8 @@ class Feed:
         for schema in named or set(sorted(self._replaying)[:1]):
             self._seams[schema].caught_up()
             self._replaying.discard(schema)
-        if self._cut_ns and not self._replaying:
-            self.intervals.append(Interval(start_ns=self._cut_ns, end_ns=notice.ts_event_ns, recovered=True))
+        if Schema.TRADES not in self._replaying and self._missed.caught_up(notice.ts_event_ns):
             self._lines.write("recovered", "%s: what was missed was replayed", self._connection.venue)
-            self._cut_ns = 0
 
     def _refuse(self, refusal: Refusal, ts_recv_ns: int) -> None:
         error: ConsoleError = record_error("live session", code=refusal.code, text=refusal.text)
@@ -270,32 +287,39 @@ class Feed:
     def _refuse_symbols(self, text: str, error: ConsoleError) -> None:
         named = {name for name in _NAME.findall(text) if name in self._markets}
         for name in named or [name for name, market in self._markets.items() if not market.mapped]:
-            self._markets[name].refused = True
-            self._markets[name].counters.problem = error.subject
-        if not self._changed and all(market.refused for market in self._markets.values()):
+            self._markets[name].refusal = self._markets[name].counters.problem = error.subject
+        if not self._changed and all(market.refusal for market in self._markets.values()):
             names = ", ".join(self._markets)[:80]
             raise NotFoundError(f"{self._connection.venue} refuses every symbol", names, hint=error.subject)
-
-    def _check_clock(self, market: _Market, delay_ns: int) -> None:
-        counters = market.counters
-        if -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
-            self._connection.venue_delay.record(delay_ns)
-            if market.clock_problem and counters.problem == market.clock_problem:
-                counters.problem = market.clock_problem = ""
-            return
-        counters.skewed += 1
-        market.clock_problem = counters.problem = skew_problem(delay_ns)
-
-    def _withhold(self, market: _Market, now_ns: int) -> None:
-        counters = market.counters
-        if counters.book_state is not BookState.LIVE:
-            return
-        counters.book_state = BookState.WITHHELD
-        self._sink.channel(counters.instrument, Schema.BOOK).push(_withheld_book(market, now_ns))
 
     def _malformed(self, kind: str, why: str) -> None:
         self._connection.malformed += 1
         self._lines.write(kind, "not understood: %s", printable(why))
+
+
+def _check_clock(connection: ConnectionState, market: _Market, delay_ns: int) -> None:
+    counters = market.counters
+    if -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
+        connection.venue_delay.record(delay_ns)
+        if market.clock_problem and counters.problem == market.clock_problem:
+            counters.problem = market.clock_problem = ""
+        return
+    counters.skewed += 1
+    market.clock_problem = counters.problem = skew_problem(delay_ns)
+
+
+def _said(market: _Market) -> ChannelStatus:
+    if market.refusal:
+        return ChannelStatus(Standing.REFUSED, market.refusal)
+    return ChannelStatus(Standing.GRANTED if market.mapped else Standing.ASKED)
+
+
+def _withhold(sink: Sink, market: _Market, now_ns: int) -> None:
+    counters = market.counters
+    if counters.book_state is not BookState.LIVE:
+        return
+    counters.book_state = BookState.WITHHELD
+    sink.channel(counters.instrument, Schema.BOOK).push(_withheld_book(market, now_ns))
 
 
 def _withheld_book(market: _Market, now_ns: int) -> bytes:

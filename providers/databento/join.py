@@ -46,6 +46,11 @@ class Seam:
         """Whether some of the records from before the cut were not met again yet."""
         return bool(self._expected)
 
+    def begin(self, instant_ns: int) -> None:
+        """The first session began at `instant_ns`: what happened before was not asked for, and never is."""
+        self._forgotten_ns = max(self._forgotten_ns, min(instant_ns, _LATEST_NS) - 1)
+        self.heard(instant_ns)
+
     def heard(self, instant_ns: int) -> None:
         """The gateway's clock stood at `instant_ns` and everything before was sent."""
         if self._newest_ns < instant_ns <= _LATEST_NS:

@@ -97,7 +97,7 @@ class OverrunError(TransientError):
 class Session:
     """An open session. One task at a time may wait in `receive`.
 
-    `start_ns` is when it began, by the gateway's clock; 0 before its first item.
+    `start_ns` is when it began, by the gateway's clock; 0 before it said so, which one that is cut may never do.
     """
 
     def __init__(self, plan: SessionPlan, thread: LoopThread) -> None:
@@ -197,13 +197,18 @@ class Session:
             self._wake()
             return
         if not self.start_ns:
-            self.start_ns = int(self._client.metadata.start)
+            self._note_start()
         encoded = bytes(record)
-        self._queue.append(encoded if encoded[_RTYPE] in _DATA_RTYPES else _said(record))
+        self._queue.append(encoded if encoded[_RTYPE] in _DATA_RTYPES else said(record))
         if not self._signalled:
             self._signalled = True
             self._first_ns = monotonic_ns()
             self._wake()
+
+    def _note_start(self) -> None:
+        metadata = self._client.metadata
+        if metadata is not None:
+            self.start_ns = int(metadata.start)
 
     def _fail(self, error: Exception) -> None:
         self._ended = TransientError("live session", f"a record cannot be used: {printable(str(error))}")
@@ -212,6 +217,7 @@ class Session:
     def _over(self, task: Any) -> None:
         error = None if task.cancelled() else task.exception()
         self._clean = error is None
+        self._note_start()
         reason = "closed by the gateway" if error is None else str(error)
         self._ended = self._ended or TransientError("live session", printable(reason, 200))
         self._wake()
@@ -226,19 +232,22 @@ class Session:
         self._filled.set()
 
 
-def _said(record: Any) -> Mapped | Notice | Refusal:
+def said(record: Any) -> Mapped | Notice | Refusal:
+    """What a record that is no market data says; one whose texts cannot be read is a notice that nobody knows."""
     import databento_dbn as dbn
 
-    match record:
-        case dbn.SymbolMappingMsg():
-            return Mapped(record.instrument_id, record.stype_in_symbol)
-        case dbn.SystemMsg():
-            code = "HEARTBEAT" if record.is_heartbeat() else _name(record.code)
-            return Notice(code, record.msg, record.ts_event)
-        case dbn.ErrorMsg():
-            return Refusal(_name(record.code), record.err)
-        case _:
-            return Notice("UNEXPECTED", type(record).__name__, record.ts_event)
+    try:
+        match record:
+            case dbn.SymbolMappingMsg():
+                return Mapped(record.instrument_id, record.stype_in_symbol)
+            case dbn.SystemMsg():
+                code = "HEARTBEAT" if record.is_heartbeat() else _name(record.code)
+                return Notice(code, record.msg, record.ts_event)
+            case dbn.ErrorMsg():
+                return Refusal(_name(record.code), record.err)
+    except (dbn.DBNError, ValueError) as error:
+        return Notice("UNREADABLE", f"{type(record).__name__}: {error}"[:80], record.ts_event)
+    return Notice("UNEXPECTED", type(record).__name__, record.ts_event)
 
 
 def _name(code: Any) -> str:

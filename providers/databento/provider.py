@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,13 +30,14 @@ from core.errors import (
 from core.model.instruments import Instrument
 from core.model.records import STREAMED, Schema
 from core.model.symbology import SymbolMap
-from providers.base import Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import Endpoints, FeedCounters, Interval, ProviderInfo, Sink, Subscription, not_streaming
 from providers.connection import ConnectionState, ConnectionStatus
 from providers.databento.archive import Archive
-from providers.databento.feed import Feed, Interval
+from providers.databento.feed import Feed
 from providers.databento.history import History, RangeRequest
 from providers.databento.key import ApiKey, read_key
 from providers.databento.live import Session, SessionPlan, open_session
+from providers.databento.missed import KEPT_INTERVALS
 from providers.databento.names import GatewayAddress, check_dataset, parse_gateway
 from providers.databento.symbols import read_definitions
 from providers.venue.backoff import SETTLED_S, backoff_delays
@@ -43,6 +45,19 @@ from providers.venue.backoff import SETTLED_S, backoff_delays
 DEFINITION_DAYS: Final = 7
 """How far back definitions are looked for: they are published daily, but not on every day."""
 MAX_SYMBOLS: Final = 2000
+INFO: Final = ProviderInfo(
+    name="databento",
+    venue="",
+    title="Databento",
+    page="docs/venues.md#databento",
+    numbers_trades=False,
+    has_history=False,
+    numbers_history=False,
+    symbols_at_most=MAX_SYMBOLS,
+    needs_key=True,
+)
+"""For any dataset; what a dataset does not have is not streamed. Its history is paid for, and so is asked for only by
+name."""
 
 _CONNECTING_THREADS = 4
 _log = logging.getLogger("ringside.databento")
@@ -83,13 +98,20 @@ class Databento:
         self._plan = attrs.evolve(plan, key=key, dataset=dataset, address=address)
         self._threads = trio.CapacityLimiter(_CONNECTING_THREADS)
         self._feed: Feed | None = None
+        self._intervals: deque[Interval] = deque(maxlen=KEPT_INTERVALS)
         self._session: Session | None = None
         self._wanted = trio.Event()
 
     @property
+    def info(self) -> ProviderInfo:
+        """What this dataset's provider can do; of its schemas the catalogue tells."""
+        return attrs.evolve(INFO, venue=self.venue, schemas=self._schemas)
+
+    @property
     def intervals(self) -> Sequence[Interval]:
-        """The newest times without a session of the stream that runs, oldest first."""
-        return () if self._feed is None else tuple(self._feed.intervals)
+        """What symbols missed while no session stood, the newest last; those of streams that are over are kept. Of
+        what could not be replayed it is not known how much it was: `lost` is 0 and `reason` says why."""
+        return tuple(self._intervals)
 
     async def catalogue(self) -> SymbolMap:
         """The instruments among the symbols that the dataset defines. Raises `ConsoleError`.
@@ -123,27 +145,24 @@ class Databento:
         Records keep Databento's own numbers. What was missed in between two sessions is replayed, or counted as a
         gap when the gateway has it no more.
         """
-        self._feed = feed = Feed(instruments, sink, self.connection, self._schemas)
+        self._feed = feed = Feed(instruments, sink, self.connection, self._schemas, intervals=self._intervals)
         task_status.started(feed.counters)
         waits = backoff_delays()
-        self.connection.enter(ConnectionStatus.CONNECTING)
         try:
-            while True:
-                began_s = trio.current_time()
-                loss = await self._one_session(feed)
-                if loss is None:
-                    self.connection.enter(ConnectionStatus.DISCONNECTED, "closed by the gateway")
-                    return
-                if self.connection.status is ConnectionStatus.CONNECTED:
-                    self._count_reconnect(feed)
-                    waits = backoff_delays() if trio.current_time() - began_s >= SETTLED_S else waits
-                self.connection.enter(ConnectionStatus.RECONNECTING, str(loss))
-                _log.warning("%s: connection lost: %s", self.venue, loss)
-                asked_s = loss.retry_after_s if isinstance(loss, ResourceExhaustedError) else 0.0
-                await trio.sleep(max(next(waits), asked_s))
-        except PermanentError as error:
-            self.connection.enter(ConnectionStatus.ERROR, str(error))
-            raise
+            with self.connection.attempting():
+                while True:
+                    began_s = trio.current_time()
+                    loss = await self._one_session(feed)
+                    if loss is None:
+                        self.connection.enter(ConnectionStatus.DISCONNECTED, "closed by the gateway")
+                        return
+                    if self.connection.status is ConnectionStatus.CONNECTED:
+                        self._count_reconnect(feed)
+                        waits = backoff_delays() if trio.current_time() - began_s >= SETTLED_S else waits
+                    self.connection.enter(ConnectionStatus.RECONNECTING, str(loss))
+                    _log.warning("%s: connection lost: %s", self.venue, loss)
+                    asked_s = loss.retry_after_s if isinstance(loss, ResourceExhaustedError) else 0.0
+                    await trio.sleep(max(next(waits), asked_s))
         finally:
             self._feed = None
 
@@ -162,6 +181,13 @@ class Databento:
         """Stop publishing `symbol`; see `Provider.unsubscribe`. The gateway sends it on until the session ends."""
         self._running().unsubscribe(symbol, wall_ns())
 
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the gateway says to it; see `Provider.subscriptions`."""
+        return {} if self._feed is None else self._feed.subscriptions()
+
+    def history(self) -> None:
+        """None: every question for the past is paid for."""
+
     def _running(self) -> Feed:
         if self._feed is None:
             raise not_streaming(self.venue)
@@ -178,7 +204,7 @@ class Databento:
         clean = False
         try:
             async with open_session(plan, self._threads) as session:
-                feed.opened()
+                feed.opened(wall_ns())
                 # What was subscribed while it connected.
                 if added := [symbol for symbol in feed.symbols if symbol not in plan.symbols]:
                     session.subscribe(added)
@@ -189,6 +215,7 @@ class Databento:
                 finally:
                     clean = session.clean_end
                     self._session = None
+                    feed.began(session.start_ns)  # it may have said so and nothing else
                     feed.closed(wall_ns())
         except UsageError as error:
             # A gateway that has forgotten the moment from which to replay may say so in this way.

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -23,15 +23,9 @@ from trio import TaskStatus
 
 from core.clock import iso_ns, utc_day
 from providers.simulated.certificate import make_certificate
+from providers.simulated.databento_faults import DATA, ArchiveFaults, Fault
 from providers.simulated.databento_library import Library, encode_header
-
-Fault = Literal[
-    "429", "500", "422", "402", "404", "page", "half", "silent_half", "corrupt", "bad_header", "wrong_schema",
-    "mute", "warning",
-]  # fmt: skip
-"""What may go wrong with one answer: a status; a web page in place of JSON; a body cut with a reset, or silently;
-damaged compression; a header on which the vendor's own decoder panics; another schema than asked for; no answer at
-all; a warning beside it."""
+from providers.simulated.faults import NO_FAULTS, FaultPlan
 
 RETRY_AFTER_S: Final = 7
 _RECEIVE_BYTES = 16_384
@@ -58,9 +52,13 @@ class _Answer:
 
 
 async def serve_archive(
-    library: Library, *, key: str, task_status: TaskStatus[RunningArchive] = trio.TASK_STATUS_IGNORED
+    library: Library,
+    *,
+    key: str,
+    plan: FaultPlan = NO_FAULTS,
+    task_status: TaskStatus[RunningArchive] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled, to clients with `key`; reports where once it listens.
+    """Serve until cancelled, to clients with `key`, with the faults of `plan`; reports where once it listens.
 
     Raises:
         ConfigurationError: no certificate can be made.
@@ -75,11 +73,17 @@ async def serve_archive(
             asked=[],
         )
         task_status.started(running)
-        await trio.serve_listeners(partial(_serve_client, library, key, running, context), listeners)
+        serve = partial(_serve_client, library, key, running, ArchiveFaults(plan), context)
+        await trio.serve_listeners(serve, listeners)
 
 
 async def _serve_client(
-    library: Library, key: str, running: RunningArchive, context: ssl.SSLContext, plain: trio.SocketStream
+    library: Library,
+    key: str,
+    running: RunningArchive,
+    planned: ArchiveFaults,
+    context: ssl.SSLContext,
+    plain: trio.SocketStream,
 ) -> None:
     stream = trio.SSLStream(plain, context, server_side=True, https_compatible=True)
     connection = h11.Connection(h11.SERVER)
@@ -92,7 +96,8 @@ async def _serve_client(
             name: values[-1] for name, values in parse_qs(f"{parts.query}&{body.decode('utf-8', 'replace')}").items()
         }
         running.asked.append((parts.path, asked))
-        fault = running.faults.popleft() if running.faults else None
+        page = parts.path.removeprefix(_PREFIX)
+        fault = running.faults.popleft() if running.faults else planned.next(page)
         if fault == "mute":
             await stream.receive_some(1)
             return
@@ -252,5 +257,5 @@ _ANSWERS: Final[Mapping[str, Callable[[Library, Mapping[str, str], Fault | None]
     "metadata.get_billable_size": _sized,
     "metadata.get_cost": _priced,
     "symbology.resolve": _resolve,
-    "timeseries.get_range": _data,
+    DATA: _data,
 }

@@ -13,18 +13,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 import trio
 from trio import TaskStatus
 
 from core.clock import wall_ns
+from providers.simulated.databento_faults import ClientFaults, Kind, SessionFaults
 from providers.simulated.databento_library import Library, Stored, encode_header
-
-Kind = Literal["close", "reset", "silence", "error", "slow_reader", "garbage", "mute", "refuse"]
-"""What happens: the gateway closes in good order, cuts, or says nothing more; it sends an error record and closes, a
-warning, or bytes that are no records; it never greets; it refuses to let the client in."""
+from providers.simulated.faults import NO_FAULTS, FaultPlan
 
 _GREETING: Final = "lsg_version=0.5.0\n"
 _MAX_LINE = 1 << 16
@@ -40,6 +38,10 @@ class Act:
     after: int = 0
     code: str = "INTERNAL_ERROR"
     text: str = "something went wrong"
+
+
+_REFUSAL: Final = Act(kind="refuse", text="User has reached their open connection limit")
+_AMID: Final[frozenset[Kind]] = frozenset({"close", "reset", "silence", "error", "slow_reader", "garbage"})
 
 
 @attrs.define(kw_only=True)
@@ -59,9 +61,11 @@ class Tape:
 
     @property
     def now_ns(self) -> int:
-        """The gateway's time: that of the newest record, or of the first before it happened."""
-        records = self.library.records
-        return records[max(self.position - self.base - 1, 0)].ts_event_ns if records else 0
+        """The gateway's time: just after the newest record, or that of the first before it happened."""
+        records, happened = self.library.records, self.position - self.base
+        if happened > 0:
+            return records[happened - 1].ts_event_ns + 1
+        return records[0].ts_event_ns if records else 0
 
     def between(self, start: int, end: int) -> Sequence[Stored]:
         """The records from number `start` to `end`, those that are gone left out."""
@@ -99,9 +103,10 @@ async def serve_gateway(
     heartbeat_s: float | None = None,
     ends: bool = False,
     tape: Tape | None = None,
+    plan: FaultPlan = NO_FAULTS,
     task_status: TaskStatus[RunningGateway] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled, to clients with `key`; reports where once it listens.
+    """Serve until cancelled, to clients with `key`, with the faults of `plan`; reports where once it listens.
 
     The tape plays at `records_per_s` from the first session on; when None its holder advances it. `heartbeat_s`
     replaces what clients ask for. `tape` is one of `library` that somebody else moves. With `ends` sessions
@@ -116,10 +121,22 @@ async def serve_gateway(
     )
     async with trio.open_nursery() as nursery:
         started = trio.Event()
+        clients = ClientFaults(plan)
 
         async def serve(stream: trio.SocketStream) -> None:
             acts = running.sessions.popleft() if running.sessions else ()
-            session = _Session(stream, running, acts, key=key, heartbeat_s=heartbeat_s, ends=ends, started=started)
+            if clients.refuses():
+                acts = (*acts, _REFUSAL)
+            session = _Session(
+                stream,
+                running,
+                acts,
+                faults=SessionFaults(plan),
+                key=key,
+                heartbeat_s=heartbeat_s,
+                ends=ends,
+                started=started,
+            )
             try:
                 await session.run()
             except* (trio.BrokenResourceError, trio.ClosedResourceError, _GoneError):
@@ -149,6 +166,7 @@ class _Session:
         running: RunningGateway,
         acts: Sequence[Act],
         *,
+        faults: SessionFaults,
         key: str,
         heartbeat_s: float | None,
         ends: bool,
@@ -159,6 +177,7 @@ class _Session:
         self._tape = running.tape
         self._library = running.tape.library
         self._acts = sorted(acts, key=lambda act: act.after)
+        self._faults = faults
         self._key = key
         self._heartbeat_s = heartbeat_s
         self._ends = ends
@@ -171,7 +190,7 @@ class _Session:
 
     async def run(self) -> None:
         """Serve one client to its end."""
-        if await self._act_now({"mute"}) or not await self._logged_in():
+        if await self._act_now(frozenset({"mute"})) or not await self._logged_in():
             return
         while (line := await self._line()).get("start_session") is None:
             if not _is_subscription(line):
@@ -254,7 +273,7 @@ class _Session:
             moved = self._tape.moved
             fresh = self._tape.between(position, self._tape.position)
             position = self._tape.position
-            if not await self._send_data(each for each in fresh if self._wants(each)):
+            if not await self._send_data((each for each in fresh if self._wants(each)), live=True):
                 return
             if fresh:
                 continue
@@ -279,24 +298,26 @@ class _Session:
         if unknown:
             yield _error("SYMBOL_RESOLUTION_FAILED", f"Failed to resolve symbols: {', '.join(unknown)}")
 
-    async def _send_data(self, records: Iterator[Stored]) -> bool:
+    async def _send_data(self, records: Iterator[Stored], *, live: bool = False) -> bool:
         # Whether the session goes on.
         chunk: list[bytes] = []
         for each in records:
+            if live and (kind := self._faults.next()) is not None:
+                self._acts.insert(0, Act(kind=kind, after=self._sent))
             due = self._acts and self._sent >= self._acts[0].after
             if due or len(chunk) >= _CHUNK:
                 await self._send(b"".join(chunk))
                 chunk.clear()
-            if due and await self._act_now({"close", "reset", "silence", "error", "slow_reader", "garbage"}):
+            if due and await self._act_now(_AMID):
                 return False
             chunk.append(each.encoded)
             self._sent += 1
         await self._send(b"".join(chunk))
         if self._acts and self._sent >= self._acts[0].after:
-            return not await self._act_now({"close", "reset", "silence", "error", "slow_reader", "garbage"})
+            return not await self._act_now(_AMID)
         return True
 
-    async def _act_now(self, kinds: set[Kind]) -> bool:
+    async def _act_now(self, kinds: frozenset[Kind]) -> bool:
         # Whether the session is over; an act of another kind stays.
         if not self._acts or self._acts[0].kind not in kinds:
             return False

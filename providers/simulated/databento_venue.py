@@ -15,6 +15,7 @@ from providers.base import wall_receipts
 from providers.simulated.databento_archive import RunningArchive, serve_archive
 from providers.simulated.databento_gateway import RunningGateway, serve_gateway
 from providers.simulated.databento_market import DATASET, MarketTape
+from providers.simulated.faults import NO_FAULTS, FaultPlan
 from providers.simulated.market import MarketSource
 from providers.simulated.venue import RunningVenue
 
@@ -24,9 +25,13 @@ _TRUSTED: Final = "REQUESTS_CA_BUNDLE"
 
 
 async def serve_databento(
-    source: MarketSource, *, task_status: TaskStatus[RunningVenue] = trio.TASK_STATUS_IGNORED
+    source: MarketSource,
+    *,
+    faults: FaultPlan = NO_FAULTS,
+    task_status: TaskStatus[RunningVenue] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the market of `source` until cancelled; reports where once it listens.
+    """Serve the market of `source` until cancelled, with `faults` of the menu `DATABENTO`; reports where once it
+    listens.
 
     While it runs this process trusts the archive's certificate, and for the vendor's client no other.
 
@@ -36,10 +41,10 @@ async def serve_databento(
     market = MarketTape(source)
 
     async def gateway(task_status: TaskStatus[RunningGateway]) -> None:
-        await serve_gateway(market.library, key=KEY, tape=market.tape, task_status=task_status)
+        await serve_gateway(market.library, key=KEY, tape=market.tape, plan=faults, task_status=task_status)
 
     async def archive(task_status: TaskStatus[RunningArchive]) -> None:
-        await serve_archive(market.library, key=KEY, task_status=task_status)
+        await serve_archive(market.library, key=KEY, plan=faults, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         live: RunningGateway = await nursery.start(gateway)

@@ -84,7 +84,9 @@ class _Product:
 
     def trade(self, trade: TradeEvent, now_ns: int) -> str:
         """One trade, which is kept."""
-        uid, time_ms = str(uuid.uuid5(_NAMES, f"{self.product_id}/{trade.trade_id}")), now_ns // NS_PER_MS
+        uid = str(uuid.uuid5(_NAMES, f"{self.product_id}/{trade.trade_id}"))
+        # A venue's time never goes back.
+        time_ms = max(now_ns // NS_PER_MS, self.trades[-1].time_ms if self.trades else 0)
         price, quantity = self._listing.price_text(trade.ticks), self._quantity(trade.ticks, trade.units)
         side = "buy" if trade.buy else "sell"
         text = (

@@ -7,11 +7,15 @@ from typing import Final
 
 from core.clock import NS_PER_S
 from providers.simulated.capture_lines import Protocol
+from providers.simulated.futures_pages import HISTORY
 from providers.simulated.rest import Answer, Answering
 from providers.venue.ratelimit import Charge, HostLimits, TokenLimit
 
 KRAKEN_BURST: Final = 15
 """Questions about one pair's past that may come at once; after them one a second."""
+FUTURES_POOL: Final = 100
+FUTURES_REFILL_S: Final = 6
+"""Pages of Kraken Futures' history that may come at once; after them one every so many seconds."""
 WEIGHT_A_MINUTE: Final = 6000
 REFUSALS_BEFORE_BAN: Final = 10
 BAN_S: Final = 120
@@ -48,7 +52,12 @@ class GuardedPages:
         self._wall = wall
         self._asked = 0
         self._banned_until_ns = 0
-        self._limits = HostLimits({"pair": lambda: TokenLimit(KRAKEN_BURST, NS_PER_S)})
+        self._limits = HostLimits(
+            {
+                "pair": lambda: TokenLimit(KRAKEN_BURST, NS_PER_S),
+                "history": lambda: TokenLimit(FUTURES_POOL, FUTURES_REFILL_S * NS_PER_S),
+            }
+        )
         self._minute = 0
         self._weight = 0
         self._refusals = 0
@@ -80,9 +89,12 @@ class GuardedPages:
             return self._banned(-(-(self._banned_until_ns - now_ns) // NS_PER_S), now_ns)
         if self._protocol == "binance":
             return self._overweight(_weight(path, parameters), now_ns)
-        if path not in _KRAKEN_PAST:
+        if path in _KRAKEN_PAST:
+            charges = [Charge("pair", 1, path + parameters.get("pair", "")[:40])]
+        elif self._protocol == "kraken_futures" and path.startswith(HISTORY):
+            charges = [Charge("history")]
+        else:
             return None
-        charges = [Charge("pair", 1, path + parameters.get("pair", "")[:40])]
         if self._limits.wait_ns(charges, now_ns):
             return self._too_many(1)
         self._limits.take(charges, now_ns)

@@ -15,6 +15,8 @@ from providers.simulated.rest import Answer
 
 PAGE: Final = 1000
 BARS_AT_MOST: Final = 720
+CANDLES: Final = 2000
+"""Candles in one answer of Kraken Futures."""
 _BINANCE_PAGE: Final = 500
 _MINUTE_NS: Final = 60 * NS_PER_S
 _DAY: Final = 24 * 60
@@ -23,6 +25,9 @@ _BINANCE_MINUTES: Final = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480, "12h": 720,
     "1d": _DAY, "3d": 3 * _DAY, "1w": 7 * _DAY,
 }  # fmt: skip
+_FUTURES_MINUTES: Final = {
+    "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "12h": 720, "1d": _DAY, "1w": 7 * _DAY,
+}  # fmt: skip
 _WEEK_BEGINS_NS: Final = 4 * _DAY * _MINUTE_NS
 _LONGEST_WINDOW_MS: Final = 3_600_000
 _WIDE: Final = Context(prec=80)
@@ -30,6 +35,8 @@ _BAD_ARGUMENTS: Final = Answer('{"error":["EGeneral:Invalid arguments"]}')
 _BAD_PARAMETER: Final = Answer('{"code":-1100,"msg":"Illegal characters found in a parameter."}', 400)
 _BAD_INTERVAL: Final = Answer('{"code":-1120,"msg":"Invalid interval."}', 400)
 _BAD_WINDOW: Final = Answer('{"code":-1127,"msg":"More than 1 hours between startTime and endTime."}', 400)
+_BAD_RESOLUTION: Final = Answer("Invalid resolution", 400)
+_BAD_TIME: Final = Answer("Invalid time", 400)
 
 Past = Callable[[str], Sequence[Fill]]
 """The trades of a market, by its name on the sockets, oldest first."""
@@ -194,6 +201,29 @@ def _kline(bar: _Bar, interval_ns: int) -> list[object]:
     closed_ms = (bar.begin_ns + interval_ns) // NS_PER_MS - 1
     begin_ms = bar.begin_ns // NS_PER_MS
     return [begin_ms, *bar.prices, quantities[0], closed_ms, quantities[1], len(bar.fills), *taken, "0"]
+
+
+def futures_candles(fills: Iterable[Fill], resolution: str, parameters: Mapping[str, str]) -> Answer:
+    """Kraken Futures' candles from `from` to `to`, oldest first, the one that grows included; weeks begin as the
+    spot market's do."""
+    minutes = _FUTURES_MINUTES.get(resolution)
+    from_s, to_s = _number(parameters, "from"), _number(parameters, "to")
+    if minutes is None:
+        return _BAD_RESOLUTION
+    if from_s is None or to_s is None:
+        return _BAD_TIME
+    last_s = 2**62 if to_s < 0 else to_s
+    bars = [bar for bar in _bars(fills, minutes * _MINUTE_NS) if from_s <= bar.begin_ns // NS_PER_S <= last_s]
+    rows = [_candle(bar) for bar in bars[:CANDLES]]
+    return Answer(msgspec.json.encode({"candles": rows, "more_candles": len(bars) > len(rows)}).decode())
+
+
+def _candle(bar: _Bar) -> dict[str, object]:
+    first, high, low, last = bar.prices
+    volume = format(_volume(bar.fills), "f")
+    return {
+        "time": bar.begin_ns // NS_PER_MS, "open": first, "high": high, "low": low, "close": last, "volume": volume,
+    }  # fmt: skip
 
 
 def _size(parameters: Mapping[str, str]) -> int | None:

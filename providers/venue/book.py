@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from core.model.records import BUY
+
+Levels = tuple[Sequence[int], Sequence[int]]
+"""Prices (1e-9) and the quantities (1e-8) at them, best first; not to be changed."""
 
 
 class BookSide:
@@ -15,13 +19,15 @@ class BookSide:
     the best levels are a slice.
     """
 
-    __slots__ = ("_keys", "_quantities_e8", "_sign")
+    __slots__ = ("_keys", "_quantities_e8", "_sign", "_top", "_top_count")
 
     def __init__(self, *, sign: int) -> None:
         # A key is price * sign, so that the greatest key is the best price on either side.
         self._sign = sign
         self._keys: list[int] = []
         self._quantities_e8: list[int] = []
+        self._top: Levels | None = None
+        self._top_count = 0
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -30,6 +36,7 @@ class BookSide:
         """Set the quantity at a price; 0 deletes it, known or not."""
         key = price_e9 * self._sign
         keys = self._keys
+        self._top = None
         at = bisect_left(keys, key)
         if at < len(keys) and keys[at] == key:
             if quantity_e8:
@@ -44,12 +51,14 @@ class BookSide:
         """Drop all but the best `depth` levels."""
         surplus = len(self._keys) - depth
         if surplus > 0:
+            self._top = None
             del self._keys[:surplus], self._quantities_e8[:surplus]
 
     def clear(self) -> None:
         """Drop every level."""
         self._keys.clear()
         self._quantities_e8.clear()
+        self._top = None
 
     def best_price_e9(self) -> int | None:
         """The best price, or None when the side is empty."""
@@ -59,10 +68,14 @@ class BookSide:
         """Whether `price_e9` is among the best `count` levels, or would be; `count` is above 0."""
         return len(self._keys) < count or price_e9 * self._sign >= self._keys[-count]
 
-    def top(self, count: int) -> tuple[list[int], list[int]]:
-        """Prices (1e-9) and quantities (1e-8) of at most `count` levels, best first."""
-        keys = self._keys[: -count - 1 : -1]
-        return (keys if self._sign > 0 else [-key for key in keys]), self._quantities_e8[: -count - 1 : -1]
+    def top(self, count: int) -> Levels:
+        """At most `count` levels, best first; the same object until the side changes."""
+        if self._top is None or self._top_count != count:
+            keys = self._keys[: -count - 1 : -1]
+            prices_e9 = keys if self._sign > 0 else [-key for key in keys]
+            self._top = prices_e9, self._quantities_e8[: -count - 1 : -1]
+            self._top_count = count
+        return self._top
 
 
 class Book:

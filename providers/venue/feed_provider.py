@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,8 +11,17 @@ import trio
 from trio import TaskStatus
 
 from core.model.instruments import Instrument
-from providers.base import Endpoints, FeedCounters, Sink, not_streaming
+from providers.base import (
+    Endpoints,
+    FeedCounters,
+    Historical,
+    ProviderInfo,
+    Sink,
+    Subscription,
+    not_streaming,
+)
 from providers.connection import ConnectionState
+from providers.venue.backoff import Reconnecting
 from providers.venue.market_feed import MarketFeed
 from providers.venue.ws_client import Waker, run_feed
 
@@ -20,19 +29,23 @@ from providers.venue.ws_client import Waker, run_feed
 @attrs.frozen(kw_only=True)
 class Pace:
     """How a connection is kept: a venue silent for `silence_s` is asked, and left when it says nothing for `answer_s`
-    more; two texts are sent no closer than `send_interval_s`. All in seconds."""
+    more; two texts are sent no closer than `send_interval_s`. All in seconds. `reconnecting` is how soon and how
+    often it may be opened anew."""
 
     silence_s: float
     answer_s: float
     send_interval_s: float
+    reconnecting: Reconnecting = attrs.Factory(Reconnecting)
 
 
 class FeedProvider(ABC):
-    """Streams from `endpoints` under the name `venue`; a venue's provider adds its catalogue, its feed, its pace."""
+    """Streams from `endpoints` under the name `info.venue`; a venue's provider adds its catalogue, its feed, its pace
+    and its past. A recording, which plays all that it has, has no past to ask for."""
 
-    def __init__(self, endpoints: Endpoints, venue: str) -> None:
-        self.venue = venue
-        self.connection = ConnectionState(venue)
+    def __init__(self, endpoints: Endpoints, info: ProviderInfo) -> None:
+        self.info = attrs.evolve(info, has_history=info.has_history and not endpoints.ends_on_clean_close)
+        self.venue = info.venue
+        self.connection = ConnectionState(info.venue)
         self._endpoints = endpoints
         self._feed: MarketFeed[Any, Any] | None = None
         self._waker = Waker()
@@ -40,6 +53,10 @@ class FeedProvider(ABC):
     @abstractmethod
     def _feed_of(self, instruments: Sequence[Instrument], sink: Sink) -> MarketFeed[Any, Any]:
         """A fresh feed of this venue."""
+
+    @abstractmethod
+    def _past(self) -> Historical:
+        """The venue's past, within the limits that all share who ask its host."""
 
     @abstractmethod
     def _pace(self) -> Pace:
@@ -68,6 +85,7 @@ class FeedProvider(ABC):
                 silence_s=pace.silence_s,
                 answer_s=pace.answer_s,
                 send_interval_s=pace.send_interval_s,
+                reconnecting=pace.reconnecting,
                 counters=feed.active,
                 waker=self._waker,
             )
@@ -84,6 +102,14 @@ class FeedProvider(ABC):
         """Stop streaming `symbol`; see `Provider.unsubscribe`."""
         self._running().unsubscribe(symbol)
         self._waker.wake()
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
+        return {} if self._feed is None else self._feed.subscriptions()
+
+    def history(self) -> Historical | None:
+        """The venue's past; see `Provider.history`. To be called on the event loop."""
+        return self._past() if self.info.has_history else None
 
     def _running(self) -> MarketFeed[Any, Any]:
         if self._feed is None:

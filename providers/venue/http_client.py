@@ -6,7 +6,7 @@ It knows no venue: `refusal` lets the caller read its own venue's error codes, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import attrs
@@ -52,6 +52,10 @@ class Patience:
     attempts: int = 5
     budget_s: float = 60.0
     timeout_s: float = 10.0
+
+
+ONCE: Final = Patience(attempts=1)
+"""For whoever repeats by rules of his own."""
 
 
 def _nothing_observed(_headers: Mapping[str, str], _limits: HostLimits, _now_ns: int) -> None:

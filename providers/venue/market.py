@@ -10,7 +10,7 @@ from core.flow.printable import printable
 from core.flow.tape import Tape, Verdict
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_SNAPSHOT, Schema
-from providers.base import BookState, FeedCounters, Sink
+from providers.base import BookState, ChannelStatus, FeedCounters, Sink, Standing
 from providers.connection import ConnectionState
 from providers.venue.book import Book
 from providers.venue.packing import pack_withheld_book
@@ -24,11 +24,14 @@ class NumberedTrade(Protocol):
     trade_id: int
 
 
+_NEW = Verdict.NEW  # what nearly every trade is: looked up in its enumeration once
+
 Item = TypeVar("Item", bound=NumberedTrade)
 
 
 class StreamedMarket(ABC, Generic[Item]):
-    """The state of one symbol, kept over reconnects. `refused` holds the channels the venue will not give.
+    """The state of one symbol, kept over reconnects. `channels` holds what the venue said to the channels that it
+    was asked for on this connection.
 
     A symbol that was streamed before brings its `tape`: what was missed meanwhile is no gap. A venue's own market
     builds upon this one: `_trade` makes its records, `TRADES` is the name of its channel of trades.
@@ -41,7 +44,7 @@ class StreamedMarket(ABC, Generic[Item]):
     ) -> None:
         self.counters = counters
         self.instrument = counters.instrument
-        self.refused: set[str] = set()
+        self.channels: dict[str, ChannelStatus] = {}
         self._connection = connection
         self._trades = sink.channel(self.instrument, Schema.TRADES)
         self._quotes = sink.channel(self.instrument, Schema.QUOTES)
@@ -55,13 +58,19 @@ class StreamedMarket(ABC, Generic[Item]):
         self._book_problem = ""
         self._refusal = ""
 
+    @property
+    def refused(self) -> set[str]:
+        """The channels that the venue will not give."""
+        return {name for name, status in self.channels.items() if status.standing is Standing.REFUSED}
+
     def opened(self) -> None:
         """A fresh connection: nothing is refused yet and the book waits for its snapshot."""
-        self.refused.clear()
+        self.channels.clear()
         self.expect_snapshot()
 
     def closed(self) -> None:
-        """The connection is lost: what the book says may no longer be so."""
+        """The connection is lost: nothing is granted, and what the book says may no longer be so."""
+        self.channels.clear()
         if self.counters.book_state is not BookState.NONE:
             self._withhold(self.counters.last_recv_ns)
 
@@ -76,19 +85,24 @@ class StreamedMarket(ABC, Generic[Item]):
     def expect_snapshot(self) -> None:
         """The book was asked for: updates before its snapshot are not for it."""
         self._book.clear()
+        self.channels.pop(BOOK, None)
         self.counters.book_state = BookState.SYNCING
+
+    def put_off(self, channels: Iterable[str], text: str) -> None:
+        """The venue does not give these channels now: they will be asked for again."""
+        self.channels.update(dict.fromkeys(channels, ChannelStatus(Standing.ASKED, printable(text))))
 
     def refuse(self, channels: Iterable[str], text: str) -> None:
         """The venue will not give these channels."""
-        self.refused.update(channels)
         self._refusal = self.counters.problem = printable(text)
+        self.channels.update(dict.fromkeys(channels, ChannelStatus(Standing.REFUSED, self._refusal)))
         if BOOK in self.refused:
             self._withhold(self.counters.last_recv_ns)
             self.counters.book_state = BookState.NONE
 
     def granted(self, channel: str) -> None:
         """The venue gives `channel`."""
-        self.refused.discard(channel)
+        self.channels[channel] = ChannelStatus(Standing.GRANTED)
         if channel == self.TRADES and self._returning:
             # Trades that the last subscription still sent are not next to those of this one.
             self._tape.restart()
@@ -101,32 +115,35 @@ class StreamedMarket(ABC, Generic[Item]):
         """Publish the trades that the tape does not have yet."""
         counters, tape = self.counters, self._tape
         flags = F_LAST | F_SNAPSHOT if snapshot else F_LAST
+        accept, read, note_delay = tape.accept, self._trade, self._connection.venue_delay.record
         records: list[bytes] = []
         newest_id = 0
         for item in items:
-            verdict = tape.accept(item.trade_id)
-            if verdict is Verdict.DUPLICATE:
-                self._repeated(item, snapshot=snapshot)
-                continue
             try:
-                ts_event_ns, record = self._trade(item, ts_recv_ns, flags)
+                ts_event_ns, record = read(item, ts_recv_ns, flags)
             except FixedPointError as error:
                 self._reject(error)
                 continue
-            if verdict is Verdict.LATE:
+            # Only now: the number of a trade that cannot be held stays free, and so missing, until it comes right.
+            verdict = accept(item.trade_id)
+            if verdict is not _NEW:
+                if verdict is Verdict.DUPLICATE:
+                    self._repeated(item, snapshot=snapshot)
+                    continue
                 counters.out_of_order += 1
             records.append(record)
             newest_id = item.trade_id
             counters.last_event_ns = ts_event_ns
             if not snapshot:
                 delay_ns = ts_recv_ns - ts_event_ns
-                self._connection.venue_delay.record(delay_ns)
-                self._check_clock(delay_ns)
+                note_delay(delay_ns)
+                if self._clock_problem or not -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
+                    self._check_clock(delay_ns)
         counters.last_recv_ns = ts_recv_ns
         counters.gaps = tape.gaps + counters.book_breaks
         if records:
             counters.trades += len(records)
-            self._trades.push(records[0] if len(records) == 1 else b"".join(records), newest_id)
+            self._trades.push(b"".join(records), newest_id)
 
     def _repeated(self, _item: Item, *, snapshot: bool) -> None:
         self.counters.duplicates += 1

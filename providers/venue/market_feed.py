@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from core.clock import NS_PER_S
@@ -15,13 +15,14 @@ from core.errors import ConsoleError, PermanentError, ResourceExhaustedError
 from core.flow.printable import printable
 from core.flow.tape import Tape
 from core.model.instruments import Instrument
-from providers.base import FeedCounters, Sink
+from providers.base import ChannelStatus, FeedCounters, Sink, Subscription
 from providers.connection import ConnectionState
 from providers.venue.market import StreamedMarket
 from providers.venue.repeats import ASK_AGAIN_NS, Repeats
 from providers.venue.sparse_log import SparseLog
 
 _EXCERPT = 160
+_ASKED = ChannelStatus()
 
 
 class SymbolRequests(Repeats, ABC):
@@ -127,6 +128,13 @@ class MarketFeed(ABC, Generic[Market, Requests]):
         self._requests.drop(name)
         self._requests.unsubscribe(name)
 
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
+        return {
+            market.instrument.symbol: {name: market.channels.get(name, _ASKED) for name in self.CHANNELS}
+            for market in self._markets.values()
+        }
+
     @abstractmethod
     def handle(self, text: str, ts_recv_ns: int) -> None:
         """Take one frame; see `ws_client.Feed.handle`."""
@@ -152,6 +160,7 @@ class MarketFeed(ABC, Generic[Market, Requests]):
                 for channel in channels:
                     self._requests.due_ns.pop((symbol, channel), None)
                 continue
+            self._markets[symbol].put_off(channels, error.subject)
             wait_s = error.retry_after_s if isinstance(error, ResourceExhaustedError) else 0.0
             for channel in channels:
                 self._requests.due_ns[symbol, channel] = ts_recv_ns + max(int(wait_s * NS_PER_S), ASK_AGAIN_NS // 6)

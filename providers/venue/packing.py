@@ -26,6 +26,8 @@ from core.model.records import (
 from providers.venue.book import Book, BookSide
 
 _LOW = 0xFFFF_FFFF
+_PACK_TRADE, _PACK_QUOTE, _PACK_BOOK = TRADE_STRUCT.pack, MBP1_STRUCT.pack, MBP10_STRUCT.pack
+_TRADE_LENGTH, _QUOTE_LENGTH, _BOOK_LENGTH = (each.size // 4 for each in (TRADE_STRUCT, MBP1_STRUCT, MBP10_STRUCT))
 _TRADE = b"T"
 _MODIFY = b"M"
 _CLEAR = b"R"
@@ -45,9 +47,12 @@ def pack_trade(
     flags: int = F_LAST,
 ) -> bytes:
     """A `TradeMsg` of 48 bytes. `side` is the aggressor's; the quantity must be 0 .. `MAX_QUANTITY_E8`."""
-    low, high = split_quantity(quantity_e8)
-    return TRADE_STRUCT.pack(
-        TRADE_STRUCT.size // 4,
+    low, high = quantity_e8, 0
+    if not 0 <= quantity_e8 <= _LOW:
+        low, high = split_quantity(quantity_e8)
+        flags |= F_PUBLISHER_SPECIFIC
+    return _PACK_TRADE(
+        _TRADE_LENGTH,
         RTYPE_TRADE,
         instrument.publisher_id,
         instrument.instrument_id,
@@ -56,7 +61,7 @@ def pack_trade(
         low,
         _TRADE,
         side,
-        flags | F_PUBLISHER_SPECIFIC if high else flags,
+        flags,
         0,
         ts_recv_ns,
         high,  # at most 31 bits, so the signed field holds it as it is
@@ -77,10 +82,13 @@ def pack_quote(
     flags: int = F_LAST | F_TOB,
 ) -> bytes:
     """An `MBP1Msg` of 80 bytes that says how the best bid and ask stand, not what made them so."""
-    bid_low, bid_high = split_quantity(bid_quantity_e8)
-    ask_low, ask_high = split_quantity(ask_quantity_e8)
-    return MBP1_STRUCT.pack(
-        MBP1_STRUCT.size // 4,
+    bid_low, bid_high, ask_low, ask_high = bid_quantity_e8, 0, ask_quantity_e8, 0
+    if not (0 <= bid_quantity_e8 <= _LOW and 0 <= ask_quantity_e8 <= _LOW):
+        bid_low, bid_high = split_quantity(bid_quantity_e8)
+        ask_low, ask_high = split_quantity(ask_quantity_e8)
+        flags |= F_PUBLISHER_SPECIFIC
+    return _PACK_QUOTE(
+        _QUOTE_LENGTH,
         RTYPE_MBP1,
         instrument.publisher_id,
         instrument.instrument_id,
@@ -89,7 +97,7 @@ def pack_quote(
         0,
         _MODIFY,
         NO_SIDE,
-        flags | F_PUBLISHER_SPECIFIC if bid_high or ask_high else flags,
+        flags,
         0,
         ts_recv_ns,
         0,
@@ -116,8 +124,8 @@ def pack_mbp10(
     """An `MBP10Msg` of 368 bytes with the best ten levels; a level that is missing has no price and no size."""
     words = list(_EMPTY_LEVELS)
     high = _fill(words, book.bids, at=0) | _fill(words, book.asks, at=1)
-    return MBP10_STRUCT.pack(
-        MBP10_STRUCT.size // 4,
+    return _PACK_BOOK(
+        _BOOK_LENGTH,
         RTYPE_MBP10,
         instrument.publisher_id,
         instrument.instrument_id,

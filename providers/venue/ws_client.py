@@ -23,7 +23,8 @@ from core.errors import PermanentError, ResourceExhaustedError, TransientError
 from core.flow.printable import printable
 from providers.base import Endpoints, FeedCounters
 from providers.connection import ConnectionState, ConnectionStatus
-from providers.venue.backoff import SETTLED_S, backoff_delays, retry_after_s
+from providers.venue.attempts import budget_of, delays_at, is_stand_in, take_turn
+from providers.venue.backoff import SETTLED_S, Reconnecting, retry_after_s
 from providers.venue.frame_socket import open_frame_socket
 from providers.venue.transport import Address, StampedStream, open_stream, parse_address
 
@@ -209,6 +210,7 @@ async def run_feed(
     silence_s: float,
     answer_s: float,
     send_interval_s: float = 0.0,
+    reconnecting: Reconnecting | None = None,
     delays: Iterator[float] | None = None,
     counters: Sequence[FeedCounters],
     waker: Waker | None = None,
@@ -218,44 +220,50 @@ async def run_feed(
 
     A message is stamped once: with the time at which its last bytes were read, or by the clock `endpoints.receipts`
     gives for the connection's local port when that is not the wall clock. Returns only when the venue closed cleanly
-    and `endpoints.ends_on_clean_close`. `delays` replaces the waits between attempts. `counters` are those of the
-    feed's symbols, read anew each time: each counts the reconnects. `waker` is for whoever fills the feed's outbox
-    from outside. `open_socket` is who reads and writes frames.
+    and `endpoints.ends_on_clean_close`. `reconnecting` are the venue's figures, `delays` replaces the waits between
+    attempts. `counters` are those of the feed's symbols, read anew each time: each counts the reconnects. `waker` is
+    for whoever fills the feed's outbox from outside. `open_socket` is who reads and writes frames. However it is
+    left, `connection` then says where it stands.
 
     Raises:
         PermanentError: the feed or the venue's handshake said that it will never work, or the address is none.
         ExceptionGroup: a programming error in the feed.
     """
     address = parse_address(endpoints.stream_url)
-    waker = waker or Waker()
-    waits = delays if delays is not None else backoff_delays()
-    connection.enter(ConnectionStatus.CONNECTING)
-    while True:
-        began_s = trio.current_time()
-        loss = await _connect_once(
-            feed,
-            address,
-            endpoints,
-            connection,
-            silence_s=silence_s,
-            answer_s=answer_s,
-            send_interval_s=send_interval_s,
-            waker=waker,
-            open_socket=open_socket,
-        )
-        if loss.permanent is not None:
-            connection.enter(ConnectionStatus.ERROR, loss.reason)
-            raise loss.permanent
-        if loss.clean and endpoints.ends_on_clean_close:
-            connection.enter(ConnectionStatus.DISCONNECTED, loss.reason)
-            return
-        if loss.opened:
-            _count_reconnect(connection, counters)
-        connection.enter(ConnectionStatus.RECONNECTING, loss.reason)
-        _log.warning("%s: connection lost: %s", connection.venue, loss.reason)
-        if delays is None and loss.opened and trio.current_time() - began_s >= SETTLED_S:
-            waits = backoff_delays()
-        await trio.sleep(max(next(waits, 0.0), loss.retry_after_s))
+    figures = reconnecting or Reconnecting()
+    budget = None if is_stand_in(address) else budget_of(address, figures)
+    waits = delays if delays is not None else delays_at(address, figures)
+    connect = partial(
+        _connect_once,
+        feed,
+        address,
+        endpoints,
+        connection,
+        silence_s=silence_s,
+        answer_s=answer_s,
+        send_interval_s=send_interval_s,
+        waker=waker or Waker(),
+        open_socket=open_socket,
+    )
+    with connection.attempting():
+        while True:
+            if budget is not None:
+                await take_turn(budget, connection)
+            began_s = trio.current_time()
+            loss = await connect()
+            if loss.permanent is not None:
+                connection.enter(ConnectionStatus.ERROR, loss.reason)
+                raise loss.permanent
+            if loss.clean and endpoints.ends_on_clean_close:
+                connection.enter(ConnectionStatus.DISCONNECTED, loss.reason)
+                return
+            if loss.opened:
+                _count_reconnect(connection, counters)
+            connection.enter(ConnectionStatus.RECONNECTING, loss.reason)
+            _log.warning("%s: connection lost: %s", connection.venue, loss.reason)
+            if delays is None and loss.opened and trio.current_time() - began_s >= SETTLED_S:
+                waits = delays_at(address, figures)
+            await trio.sleep(max(next(waits, 0.0), loss.retry_after_s))
 
 
 async def _connect_once(

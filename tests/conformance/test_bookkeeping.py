@@ -15,7 +15,7 @@ from core.model.instruments import Instrument, Product
 from core.model.records import Schema
 from core.store.catalogue import Catalogue
 from core.store.postgres.books import PostgresBooks
-from core.store.repository import NOT_STORED, QUARANTINE_ROWS, Bookkeeping, Gap, Quarantined, SeriesKey
+from core.store.repository import MISSED, NOT_STORED, QUARANTINE_ROWS, Bookkeeping, Gap, Quarantined, SeriesKey
 from tests.conformance.ticks import BOOKS, QUOTES, T0, TRADES, ticks
 
 BITCOIN = Instrument(
@@ -121,10 +121,44 @@ def test_gaps_are_kept_as_they_came(books: Books, reopen: Open) -> None:
         Gap(series=TRADES, start_ns=T0 + 5, end_ns=T0 + 9, rows=3, cause=NOT_STORED),
         Gap(series=BOOKS, start_ns=0, end_ns=2**63 - 1, rows=0, cause="the venue skipped “7”"),
         Gap(series=TRADES, start_ns=T0, end_ns=T0, rows=2**40, cause=NOT_STORED),
+        Gap(
+            series=TRADES, start_ns=T0, end_ns=T0, rows=2, cause="skipped", recovered=2**40, reason="HTTP 503 “sorry”"
+        ),
     ]
     for gap in [*told, told[0]]:
         books.record_gap(gap)
     assert reopen().gaps() == told
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_of_two_statements_the_better_one_stays(books: Books, reopen: Open, order: tuple[int, ...]) -> None:
+    """Of a stretch, cause and first id there is one gap, which tells of the most recovered records, or of a number
+    where none was known, in whichever order it was said; its place among the others stays."""
+    unknown = Gap(
+        series=TRADES, start_ns=T0, end_ns=T0 + 9, rows=0, cause="disconnect", first_id=2**40, reason="no history"
+    )
+    lost = attrs.evolve(unknown, rows=7, reason="the venue refused")
+    better = attrs.evolve(lost, rows=3, recovered=4, reason="too late")
+    whole = attrs.evolve(lost, rows=0, recovered=7, reason="")
+    other = attrs.evolve(unknown, first_id=5)
+    first, *others = ([unknown, lost, better, whole][place] for place in order)
+    also = attrs.evolve(unknown, cause=MISSED)
+    for gap in [first, other, also, *others]:
+        books.record_gap(gap)
+    assert reopen().gaps() == [whole, other, also]
+    for gap in (lost, unknown):
+        books.record_gap(attrs.evolve(gap, end_ns=T0 + 10))
+        books.record_gap(attrs.evolve(unknown, end_ns=T0 + 10))
+    assert books.gaps()[3:] == [attrs.evolve(lost, end_ns=T0 + 10)]
+
+
+def test_what_is_said_again_changes_nothing(books: Books) -> None:
+    """Of statements that tell of as many recovered records the first stays."""
+    first = Gap(series=TRADES, start_ns=T0, end_ns=T0 + 9, rows=3, cause="skipped", recovered=4, reason="first")
+    books.record_gap(first)
+    books.record_gap(attrs.evolve(first, rows=5, reason="second"))
+    books.record_gap(attrs.evolve(first, rows=0, recovered=0, reason="third"))
+    assert books.gaps() == [first]
 
 
 def test_rejected_records_are_kept_by_reason(books: Books, reopen: Open) -> None:

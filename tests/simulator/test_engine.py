@@ -22,7 +22,8 @@ from core.clock import iso_ns, wall_ns
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError, UsageError
 from core.model.records import F_MAYBE_BAD_BOOK, STREAMED, TRADE, Schema
 from core.store.history import EmbeddedHistory
-from core.store.repository import MISSED, NOT_STREAMED, SeriesKey
+from core.store.repository import NOT_STREAMED, SeriesKey
+from providers.venue.healing import SKIPPED
 from ringbuf import control, layout
 from ringbuf.control import ControlClient, ControlError
 from ringbuf.reader import RingReader
@@ -183,16 +184,24 @@ async def test_a_stop_is_a_gap_with_a_cause(provider: ProviderName, capsys: pyte
 
 
 @pytest.mark.trio
-async def test_trades_that_never_came_are_a_gap_with_a_cause(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the venue left out is missed, also when the engine ends right after, and is no error."""
+async def test_trades_that_never_came_are_fetched_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the stream left out is stored in its place, and what the end of the engine forbids stands in the books."""
     plan, console = make_plan("BTCUSD", provider="binance", faults="gap=10"), Console(capsys)
-    summary = await run_until(plan, lambda status: feed_of(status, "BTCUSD")["trades"] >= 60)
-    assert summary["feeds"][0]["gaps"] > 0
+    summary = await run_until(plan, lambda status: status["recovered"] >= 5)
+    (feed,) = summary["feeds"]
+    assert feed["recovered"] == summary["recovered"] >= 5
+    assert {row["cause"] for row in summary["intervals"]} == {SKIPPED}
+    ids = (
+        EmbeddedHistory(find_paths().data / "ticks")
+        .read_numbered(SeriesKey(feed["venue"], "BTCUSD", Schema.TRADES), 0, 2**62)
+        .ids
+    )
+    assert (np.diff(ids) > 0).all()
+    assert int((np.diff(ids) - 1).sum()) == summary["lost"]
     found = console("db", "verify", "--json")
     assert found.code == 0, found.out
-    assert found.json["rows"]
-    assert all(row["code"] == "known_gap" and row["message"].endswith(MISSED) for row in found.json["rows"])
-    assert _gaps(console) >= len(found.json["rows"])
+    assert all(row["code"] == "known_gap" and SKIPPED in row["message"] for row in found.json["rows"])
+    assert sum(row["count"] for row in found.json["rows"]) == summary["lost"]
 
 
 def _gaps(console: Console) -> int:

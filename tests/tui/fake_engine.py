@@ -60,6 +60,7 @@ class FakeEngine:
         self.refusal: dict[str, Any] = {}
         self.status: dict[str, Any] = {}
         self.overrides: dict[str, Any] = {}
+        self.healths: dict[tuple[str, str], dict[str, str]] = {}
         self.store_refusal: dict[str, Any] = {}
         self.stored: dict[str, Any] = {"enabled": False}
         self.answer_overrides: dict[str, Any] = {}
@@ -260,6 +261,7 @@ class FakeEngine:
             "duplicates": 0, "out_of_order": 0, "gaps": 0, "checksum_ok": 0, "checksum_bad": 0, "reconnects": 0,
             "streaming": (*listing.key, Schema.TRADES) in self._writers,
             "rejected": 0, "skewed": 0, "book_state": "live", "problem": "", "last_event_ns": 0, "last_recv_ns": 0,
+            **self.healths.get(listing.key, {"health": "live", "health_reason": ""}),
         }  # fmt: skip
 
     def _ring(self, key: tuple[str, str, Schema], writer: RingWriter) -> dict[str, Any]:

@@ -103,6 +103,28 @@ def test_growth_is_drawn(see: See, storing: FakeEngine) -> None:
     see(scene, size=(160, 50))
 
 
+def test_what_was_recovered_is_told_apart(see: See, storing: FakeEngine) -> None:
+    """A gap says how many trades were recovered, how many are missing, and why; one that is whole is no warning."""
+    span = {"venue": "KRAKEN", "symbol": "BTCUSD", "schema": "trades", "start_ns": 10**18, "end_ns": 10**18 + 10**9}
+    gaps = [
+        {**span, "rows": 0, "recovered": 40, "cause": "disconnect", "reason": ""},
+        {**span, "rows": 3, "recovered": 4, "cause": "skipped", "reason": "the venue refused"},
+    ]
+    storing.stored = _stored(gaps=gaps, gap_totals={"incomplete": 1, "recovered": 44, "missing": 3})
+
+    async def scene(console: Console) -> None:
+        await console.until("Board")
+        await console.press("6")
+        screen = await console.until("─ BTCUSD trades on KRAKEN ─ 1 gap recorded ─ 1 recovered ─")
+        lines = [line for line in screen.splitlines() if "2001-09-09" in line]
+        assert [line.split()[0] for line in lines] == ["⚠", "●"]
+        assert lines[0].rstrip().endswith("3 missing, 4 recovered  skipped  the venue refused")
+        assert lines[1].rstrip().endswith("40 recovered  disconnect")
+        assert "─ 1 gap ─ 3 missing ─ 44 recovered ─" in screen
+
+    see(scene, size=(120, 40))
+
+
 def test_the_cursor_walks_through_the_series(see: See, storing: FakeEngine) -> None:
     """`j`, `k`, `g`, `G` and the pages move it, the filter narrows the series, `y` copies one."""
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from textual import events
 
-from console.tui.instancerows import Place, Shares, filter_rings, instance_rows, readers_of, share_height
+from console.tui.instancerows import (
+    Place,
+    Shares,
+    connection_lines,
+    filter_rings,
+    instance_rows,
+    readers_of,
+    share_height,
+)
 from console.tui.services import Services
 from console.tui.snapshot import Snapshot
 from console.tui.status import Ring
@@ -34,7 +42,7 @@ class InstancesPane(LineWidget):
         if self._cursor not in [ring.path for ring in self._rings]:
             # The one that took the place of a ring that is gone.
             self._cursor = self._rings[min(at, len(self._rings) - 1)].path if self._rings else None
-        connections = () if snapshot.status is None else snapshot.status.connections
+        connections = connection_lines(snapshot.status)
         self._shares = share_height(
             height, engines=len(services.found), connections=len(connections), rings=len(self._rings),
             readers=len(readers_of(self._rings, self._cursor)),

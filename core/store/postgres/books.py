@@ -53,7 +53,19 @@ FROM (SELECT venue, symbol, schema, reason, count(*) AS rows, max(quarantine_id)
 JOIN quarantine AS newest ON newest.quarantine_id = kept.newest_id
 ORDER BY kept.venue COLLATE "C", kept.symbol COLLATE "C", kept.schema COLLATE "C", kept.reason COLLATE "C"
 """
-_GAPS: Final = "SELECT venue, symbol, schema, start_ns, end_ns, rows, cause FROM gaps ORDER BY gap_id"
+# Not the newest: engines of several machines say all they know again when they start, in any order. A recovered
+# record is not lost again: of two statements the one with more of them is the better, whenever it is heard.
+_RECORD_GAP: Final = """
+INSERT INTO gaps (venue, symbol, schema, start_ns, end_ns, cause, first_id, rows, recovered, reason)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (venue, symbol, schema, start_ns, end_ns, cause, first_id) DO UPDATE
+SET rows = excluded.rows, recovered = excluded.recovered, reason = excluded.reason, noted_at = excluded.noted_at
+WHERE excluded.recovered > gaps.recovered OR (gaps.rows = 0 AND gaps.recovered = 0 AND excluded.rows > 0)
+"""
+_TOLD: Final = ("start_ns", "end_ns", "rows", "cause", "first_id", "recovered", "reason")
+_GAPS: Final = """
+SELECT venue, symbol, schema, start_ns, end_ns, rows, cause, first_id, recovered, reason FROM gaps ORDER BY gap_id
+"""
 
 
 class PostgresBooks:
@@ -116,13 +128,10 @@ class PostgresBooks:
             return [Instrument(**{**facts, "product": Product(facts["product"])}) for facts in found]
 
     def record_gap(self, gap: Gap) -> None:
-        """Keep a stretch that is known to be incomplete, once however often it is said."""
+        """Keep a stretch that is or was incomplete: once, with the best that was said of it."""
+        said = (gap.start_ns, gap.end_ns, gap.cause, gap.first_id, gap.rows, gap.recovered, gap.reason)
         with self._session.use("recording a gap") as connection:
-            connection.execute(
-                "INSERT INTO gaps (venue, symbol, schema, start_ns, end_ns, rows, cause)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (*_names(gap.series), gap.start_ns, gap.end_ns, gap.rows, gap.cause),
-            )
+            connection.execute(_RECORD_GAP, (*_names(gap.series), *said))
 
     def gaps(self) -> list[Gap]:
         """Every gap recorded, oldest first."""
@@ -130,8 +139,8 @@ class PostgresBooks:
         rows = self._rows(operation, _GAPS)
         with _sense(operation):
             return [
-                Gap(series=_series(venue, symbol, schema), start_ns=start_ns, end_ns=end_ns, rows=count, cause=cause)
-                for venue, symbol, schema, start_ns, end_ns, count, cause in rows
+                Gap(series=_series(venue, symbol, schema), **dict(zip(_TOLD, facts, strict=True)))
+                for venue, symbol, schema, *facts in rows
             ]
 
     def quarantine(self, series: SeriesKey, reason: str, records: Records) -> None:

@@ -24,13 +24,13 @@ from providers.kraken.futures.wire import (
     BookChange,
     BookSnapshot,
     Event,
-    FrameError,
     Heartbeat,
     Ticker,
     Trade,
     TradeSnapshot,
     decode_frame,
 )
+from providers.venue.frame_decoder import FrameError
 from providers.venue.market_feed import MarketFeed
 from providers.venue.repeats import ASK_AGAIN_NS, BOOK
 
@@ -150,7 +150,7 @@ class FuturesFeed(MarketFeed[Market, Requests]):
         if self._complaint and self._connection.reason == self._complaint:
             self._connection.reason = self._complaint = ""
         for product_id in event.product_ids:
-            if market := self._markets.get(product_id):
+            if event.feed in CHANNELS and (market := self._markets.get(product_id)):
                 market.granted(event.feed)
 
     def _refused(self, event: Event, ts_recv_ns: int) -> None:

@@ -1,107 +1,138 @@
-"""What Kraken Futures' REST interface tells of trades that are over: its public executions, page by page. Pure.
-
-Executions have no number, unlike the trades of the sockets: only their uid tells one from another.
-"""
+"""Kraken Futures' past over REST: trades page by page, and the candles of its charts."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncIterator, Collection
+from functools import partial
+from typing import Final
+from urllib.parse import quote, urlencode
 
-import attrs
-import msgspec
-
-from core.clock import NS_PER_MS
-from core.errors import TransientError
-from core.flow.printable import printable
-from core.model.fixedpoint import FixedPointError, parse_price, parse_quantity
-from core.model.records import BUY, NO_SIDE, SELL
+from core.bars.timeframes import Timeframe
+from core.clock import NS_PER_MS, NS_PER_S, wall_ns
+from core.errors import PermanentError, RefusedError
+from core.model.instruments import Instrument
+from providers.base import Availability, BarPage, TradePage
+from providers.kraken.futures.answers import CandlePage, Execution, HistoryPage, parse_candles, parse_executions
 from providers.kraken.futures.errors import read_refusal
-from providers.kraken.futures.wire import Milliseconds, Uid
+from providers.kraken.futures.limits import HISTORY, host_limits
+from providers.venue.http_client import Patience, RestClient
+from providers.venue.past import PastTrade, candles, trade_page
+from providers.venue.ratelimit import HostLimits
+from providers.venue.signing import Request
 
-_SIDES = {"buy": BUY, "sell": SELL}
-
-
-@attrs.frozen(kw_only=True)
-class Execution:
-    """One trade: `side` the taker's, price at 1e-9, quantity at 1e-8 of what the product's quantities count."""
-
-    uid: str
-    ts_event_ns: int
-    price_e9: int
-    quantity_e8: int
-    side: bytes
+# Once the pool is empty a page has to wait its turn behind all who ask: a long range is no failure.
+_PATIENCE: Final = Patience(attempts=8, budget_s=900.0, timeout_s=30.0)
+_LATEST_MS: Final = 9_000_000_000_000
 
 
-@attrs.frozen(kw_only=True)
-class HistoryPage:
-    """Executions in the order of the answer. `next_token` asks for the page behind this one, empty on the last;
-    `rejected` counts what could not be read."""
+class KrakenFuturesHistory:
+    """Asks `base_url` under the name `venue`; see `Historical`.
 
-    executions: tuple[Execution, ...]
-    next_token: str
-    rejected: int
-
-
-class _Order(msgspec.Struct):
-    direction: str = ""
-
-
-class _Fill(msgspec.Struct, rename="camel"):
-    price: str
-    quantity: str
-    timestamp: Milliseconds
-    uid: Uid = ""
-    taker_order: _Order = msgspec.field(default_factory=_Order)
-
-
-class _Inner(msgspec.Struct):
-    execution: _Fill
-
-
-class _Event(msgspec.Struct):
-    outer: _Inner = msgspec.field(name="Execution")
-
-
-class _Element(msgspec.Struct):
-    event: _Event
-
-
-class _Answer(msgspec.Struct, rename="camel"):
-    elements: list[msgspec.Raw]
-    continuation_token: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
-
-
-def parse_executions(body: bytes, *, venue: str) -> HistoryPage:
-    """The executions of one answer.
-
-    Raises:
-        ConsoleError: the venue answered with an error, or with something else.
+    `limits` are those of the address, shared by all who ask from it; without any it keeps its own.
     """
-    operation = f"history of {venue}"
-    if (refusal := read_refusal(operation, body)) is not None:
-        raise refusal
-    try:
-        answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise TransientError(operation, "not understood", hint=printable(str(error))) from None
-    found = [_read(raw) for raw in answer.elements]
-    executions = tuple(each for each in found if each is not None)
-    token = answer.continuation_token or ""
-    return HistoryPage(executions=executions, next_token=token, rejected=len(found) - len(executions))
+
+    def __init__(
+        self,
+        base_url: str,
+        venue: str = "KRAKEN_FUTURES",
+        *,
+        limits: HostLimits | None = None,
+        patience: Patience = _PATIENCE,
+    ) -> None:
+        self.venue = venue
+        self._client = RestClient(base_url, limits or host_limits(), refusal=read_refusal, patience=patience)
+
+    async def trades(self, instrument: Instrument, *, start_ns: int, end_ns: int) -> AsyncIterator[TradePage]:
+        """The trades of a range, none of them twice; see `Historical.trades`.
+
+        Times are in whole ms, as those of the live feed. No trade has a number: their uids tell them apart, and those
+        that lack even that are all taken.
+        """
+        token, newest_ns = "", 0
+        known: frozenset[str] = frozenset()
+        while True:
+            page = await self._executions(instrument, start_ns=start_ns, end_ns=end_ns, token=token)
+            fresh = _fresh(page, known)
+            if page.next_token and (not fresh or page.next_token == token or fresh[0].ts_event_ns < newest_ns):
+                raise PermanentError(f"trades of {self.venue}", "its pages do not move on")
+            wanted = [_past(each) for each in fresh if start_ns <= each.ts_event_ns < end_ns]
+            if wanted or page.rejected:
+                yield trade_page(instrument, wanted, ts_recv_ns=wall_ns(), rejected=page.rejected)
+            if not page.next_token:
+                return
+            token, newest_ns = page.next_token, fresh[-1].ts_event_ns
+            known = frozenset(each.uid for each in page.executions)
+
+    async def bars(
+        self, instrument: Instrument, timeframe: Timeframe, *, start_ns: int, end_ns: int
+    ) -> AsyncIterator[BarPage]:
+        """The bars of a range; see `Historical.bars`. Volumes are in what the product's quantities count; how many
+        trades there were is not told, and is 0.
+
+        Raises:
+            RefusedError: the venue's bars of this length begin at other instants than ours, as weeks may.
+        """
+        begin_s = max(-(-start_ns // NS_PER_S), 0)
+        last_s = min(end_ns - 1, wall_ns()) // NS_PER_S
+        while begin_s <= last_s:
+            page = await self._candles(instrument, timeframe, begin_s=begin_s, last_s=last_s)
+            if not page.aligned:
+                raise RefusedError(
+                    f"bars of {self.venue}", f"its {timeframe} begin at other instants", hint="ask for shorter ones"
+                )
+            wanted = [bar for bar in page.bars if start_ns <= bar.ts_event_ns < end_ns]
+            if wanted or page.rejected:
+                yield BarPage(bars=candles(wanted), rejected=page.rejected)
+            if not page.more:
+                return
+            next_s = page.newest_ns // NS_PER_S + 1
+            if not begin_s < next_s <= last_s:
+                raise PermanentError(f"bars of {self.venue}", "its pages do not move on")
+            begin_s = next_s
+
+    async def availability(self, instrument: Instrument) -> Availability:
+        """Since when there are trades; bars reach back as far."""
+        oldest = _fresh(await self._executions(instrument, start_ns=0, end_ns=2**63), ())
+        return Availability(first_trade_ns=oldest[0].ts_event_ns if oldest else None)
+
+    async def _executions(
+        self, instrument: Instrument, *, start_ns: int, end_ns: int, token: str = ""
+    ) -> HistoryPage:
+        since_ms, before_ms = max(start_ns // NS_PER_MS, 0), -(-end_ns // NS_PER_MS)
+        parameters = {"since": str(since_ms), "before": str(min(before_ms, _LATEST_MS)), "sort": "asc"}
+        if token:
+            parameters["continuationToken"] = token
+        return await self._client.ask(
+            Request(path=f"/api/history/v3/market/{_name(instrument)}/executions", query=urlencode(parameters)),
+            decode=partial(parse_executions, venue=self.venue),
+            charges=HISTORY,
+        )
+
+    async def _candles(
+        self, instrument: Instrument, timeframe: Timeframe, *, begin_s: int, last_s: int
+    ) -> CandlePage:
+        query = urlencode({"from": str(begin_s), "to": str(last_s)})
+        return await self._client.ask(
+            Request(path=f"/api/charts/v1/trade/{_name(instrument)}/{timeframe.value}", query=query),
+            decode=lambda body: parse_candles(body, timeframe, venue=self.venue, now_ns=wall_ns()),
+        )
 
 
-def _read(raw: msgspec.Raw) -> Execution | None:
-    try:
-        fill = msgspec.json.decode(raw, type=_Element).event.outer.execution
-        price_e9, quantity_e8 = parse_price(fill.price), parse_quantity(fill.quantity)
-    except (msgspec.DecodeError, UnicodeError, RecursionError, FixedPointError):
-        return None
-    if price_e9 <= 0 or not quantity_e8:
-        return None
-    return Execution(
-        uid=fill.uid,
-        ts_event_ns=fill.timestamp * NS_PER_MS,
-        price_e9=price_e9,
-        quantity_e8=quantity_e8,
-        side=_SIDES.get(fill.taker_order.direction.lower(), NO_SIDE),
-    )
+def _name(instrument: Instrument) -> str:
+    return quote(instrument.venue_symbol, safe="")
+
+
+def _fresh(page: HistoryPage, known: Collection[str]) -> list[Execution]:
+    # Oldest first, as it was asked for; trades of one ms stay in the order of the answer.
+    seen = set(known)
+    fresh: list[Execution] = []
+    for each in sorted(page.executions, key=lambda execution: execution.ts_event_ns):
+        if each.uid and each.uid in seen:
+            continue
+        seen.add(each.uid)
+        fresh.append(each)
+    return fresh
+
+
+def _past(execution: Execution) -> PastTrade:
+    return PastTrade(0, execution.ts_event_ns, execution.price_e9, execution.quantity_e8, execution.side)

@@ -125,9 +125,13 @@ class Market(StreamedMarket[Trade]):
 
     def _trade(self, item: Trade, ts_recv_ns: int, flags: int) -> tuple[int, bytes]:
         ts_event_ns = event_time_ns(item.time, ts_recv_ns)
-        return ts_event_ns, trade_record(
-            self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
-        )
+        try:
+            return ts_event_ns, trade_record(
+                self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
+            )
+        except FixedPointError:
+            self._uids.pop(item.uid, None)  # it may come again, and right
+            raise
 
     def _taken(self, item: BookSnapshot | BookChange, ts_recv_ns: int, *, snapshot: bool, changed: bool) -> bool:
         book = self._book

@@ -15,7 +15,7 @@ import msgspec
 from core.clock import NS_PER_MS
 from core.model.fixedpoint import FixedPointError, parse_price, parse_quantity
 from core.model.instruments import Instrument
-from core.model.records import BUY, F_LAST, F_TOB, NO_SIDE, SELL, UNDEF_PRICE
+from core.model.records import BUY, F_LAST, F_TOB, LEVELS, NO_SIDE, SELL, UNDEF_PRICE
 from providers.kraken.futures.wire import BookChange, BookSnapshot, LevelItem, Ticker, Trade
 from providers.venue.book import Book, BookSide
 from providers.venue.packing import pack_quote, pack_trade
@@ -25,6 +25,7 @@ Quote = tuple[int, int, int, int]
 NO_QUOTE: Quote = (UNDEF_PRICE, 0, UNDEF_PRICE, 0)
 
 _SIDES = {"buy": BUY, "sell": SELL}
+_DIGITS = "latin-1"  # a Raw may hold any JSON: every byte becomes a letter, and fails when it is parsed
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
 
 
@@ -72,7 +73,7 @@ def trade_record(
 
 def read_price(number: msgspec.Raw) -> int:
     """A price above 0 at 1e-9. Raises `FixedPointError`."""
-    price_e9 = parse_price(_digits(number))
+    price_e9 = parse_price(str(number, _DIGITS))
     if price_e9 <= 0:
         raise FixedPointError(f"not a price: {price_e9}")
     return price_e9
@@ -80,7 +81,7 @@ def read_price(number: msgspec.Raw) -> int:
 
 def read_quantity(number: msgspec.Raw) -> int:
     """A quantity above 0 at 1e-8. Raises `FixedPointError`."""
-    quantity_e8 = parse_quantity(_digits(number))
+    quantity_e8 = parse_quantity(str(number, _DIGITS))
     if not quantity_e8:
         raise FixedPointError("a quantity of 0")
     return quantity_e8
@@ -109,7 +110,7 @@ def apply_change(book: Book, item: BookChange, *, shown: int) -> bool:
         FixedPointError: a number is none, or does not fit exactly, or there is no such side.
     """
     price_e9 = read_price(item.price)
-    quantity_e8 = parse_quantity(_digits(item.qty))
+    quantity_e8 = parse_quantity(str(item.qty, _DIGITS))
     if item.side not in _SIDES:
         raise FixedPointError(f"not a side of a book: {item.side!r:.20}")
     side = book.bids if item.side == "buy" else book.asks
@@ -119,7 +120,7 @@ def apply_change(book: Book, item: BookChange, *, shown: int) -> bool:
 
 def top_of(book: Book) -> Quote:
     """The best bid and ask."""
-    bids, asks = book.bids.top(1), book.asks.top(1)
+    bids, asks = book.bids.top(LEVELS), book.asks.top(LEVELS)  # as the record of the book has just asked for
     bid = (bids[0][0], bids[1][0]) if bids[0] else (UNDEF_PRICE, 0)
     ask = (asks[0][0], asks[1][0]) if asks[0] else (UNDEF_PRICE, 0)
     return *bid, *ask
@@ -168,14 +169,9 @@ def state_of(item: Ticker) -> ProductState:
 
 def read_decimal(number: msgspec.Raw) -> Decimal | None:
     """A number exactly as written, None when it is missing or null. Raises `FixedPointError`."""
-    text = _digits(number)
+    text = str(number, _DIGITS)
     if text in {"", "null"}:
         return None
     if not _NUMBER.fullmatch(text):
         raise FixedPointError(f"not a number: {text[:40]!a}")
     return Decimal(text)
-
-
-def _digits(number: msgspec.Raw) -> str:
-    # A Raw may hold any JSON; what is no number fails when it is parsed.
-    return str(number, "ascii", "replace")

@@ -6,18 +6,17 @@ needs are skipped, and the venue's order of them has changed over the years.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
+
+from providers.venue.frame_decoder import frame_decoder
 
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
 Uid = Annotated[str, msgspec.Meta(max_length=64)]
 _NOTHING = msgspec.Raw()
-
-
-class FrameError(ValueError):
-    """The text is not a frame of this protocol."""
 
 
 class Trade(msgspec.Struct, tag="trade", tag_field="feed", gc=False):
@@ -94,28 +93,8 @@ class Event(msgspec.Struct, gc=False):
 
 Frame = Trade | TradeSnapshot | BookSnapshot | BookChange | Ticker | Heartbeat | Event
 
-_FRAMES = msgspec.json.Decoder(Trade | TradeSnapshot | BookSnapshot | BookChange | Ticker | Heartbeat)
-_EVENTS = msgspec.json.Decoder(Event)
-
-
-def decode_frame(text: str) -> Frame:
-    """The frame in `text`; fields it does not know are skipped.
-
-    Raises:
-        FrameError: not JSON, or nothing of the shapes above.
-    """
-    try:
-        frame: Frame = _FRAMES.decode(text)
-    except msgspec.ValidationError as error:
-        # Events carry the name of a feed without its data, or none; they are rare enough to be read twice.
-        return _decode_event(text, said=str(error))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise FrameError(str(error)) from None
-    return frame
-
-
-def _decode_event(text: str, *, said: str) -> Event:
-    try:
-        return _EVENTS.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise FrameError(said) from None
+decode_frame: Callable[[str], Frame] = frame_decoder(
+    msgspec.json.Decoder(Trade | TradeSnapshot | BookSnapshot | BookChange | Ticker | Heartbeat).decode,
+    msgspec.json.Decoder(Event).decode,  # events carry the name of a feed without its data, or none
+)
+"""The frame in a text; fields it does not know are skipped. Raises `FrameError`: nothing of the shapes above."""

@@ -126,8 +126,8 @@ def _content(body: bytes, *, operation: str, now_ns: int) -> tuple[list[msgspec.
             raise venue_error("; ".join(answer.error), operation=operation, now_ns=now_ns)
         content = dict(answer.result or {})
         last = str(content.pop(_LAST, b""), "ascii", "replace").strip('"')
-        # The pair goes by another name than was asked for: its rows are whatever stands beside `last`.
-        (rows,) = content.values()
+        # The pair goes by another name than was asked for: its rows are the one list that stands beside `last`.
+        (rows,) = (each for each in content.values() if bytes(each).startswith(b"["))
         return _decode_rows(rows), last
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise TransientError(operation, "not understood", hint=printable(str(error))) from None

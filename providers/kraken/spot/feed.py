@@ -6,7 +6,6 @@ alone, at growing distances when it keeps failing. Symbols come and go while it 
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -22,14 +21,15 @@ from providers.kraken.spot.requests import CHANNELS, Requests
 from providers.kraken.spot.wire import (
     SNAPSHOT,
     BookFrame,
-    FrameError,
     HeartbeatFrame,
     Reply,
     StatusFrame,
     TickerFrame,
     TradeFrame,
+    TradeItem,
     decode_frame,
 )
+from providers.venue.frame_decoder import FrameError
 from providers.venue.market_feed import MarketFeed
 
 _PING = json.dumps({"method": "ping"})
@@ -82,16 +82,14 @@ class SpotFeed(MarketFeed[Market, Requests]):
     def _take_trades(self, frame: TradeFrame, ts_recv_ns: int) -> None:
         items = frame.data
         snapshot = frame.type == SNAPSHOT
-        if len(items) == 1:
-            if market := self._market(items[0].symbol):
-                market.take_trades(items, ts_recv_ns, snapshot=snapshot)
-            return
         if snapshot:
             items.sort(key=lambda item: item.trade_id)
-        items.sort(key=lambda item: item.symbol)  # stable, and nearly always sorted already
-        for symbol, group in itertools.groupby(items, key=lambda item: item.symbol):
+        groups: dict[str, list[TradeItem]] = {}
+        for item in items:
+            groups.setdefault(item.symbol, []).append(item)
+        for symbol, group in groups.items():  # one, as a rule
             if market := self._market(symbol):
-                market.take_trades(list(group), ts_recv_ns, snapshot=snapshot)
+                market.take_trades(group, ts_recv_ns, snapshot=snapshot)
 
     def _take_quotes(self, frame: TickerFrame, ts_recv_ns: int) -> None:
         for item in frame.data:
@@ -128,6 +126,8 @@ class SpotFeed(MarketFeed[Market, Requests]):
         if reply.success and not reply.error:
             self._granted(reply)
         elif reply.method != "subscribe" or is_harmless(reply.error):
+            if reply.method == "subscribe" and channel and (market := self._markets.get(symbol)):
+                market.granted(channel)
             self._lines.write(
                 "answer", "%s answered: %s", printable(reply.method), printable(reply.error), level=logging.INFO
             )
@@ -140,7 +140,7 @@ class SpotFeed(MarketFeed[Market, Requests]):
             return
         if self._complaint and self._connection.reason == self._complaint:
             self._connection.reason = self._complaint = ""
-        if market := self._markets.get(granted.symbol):
+        if granted.channel in CHANNELS and (market := self._markets.get(granted.symbol)):
             market.granted(granted.channel)
         for warning in granted.warnings or ():
             self._lines.write("warning", "%s: %s", printable(granted.symbol), printable(warning))

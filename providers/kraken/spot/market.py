@@ -8,9 +8,9 @@ from core.model.records import F_LAST, F_SNAPSHOT, F_TOB
 from providers.base import BookState, FeedCounters, Sink
 from providers.connection import ConnectionState
 from providers.kraken.spot.normalise import (
+    BookChecksum,
     Quote,
     apply_levels,
-    book_checksum,
     event_time_ns,
     quote_of,
     quote_record,
@@ -31,6 +31,9 @@ class Market(StreamedMarket[TradeItem]):
     ) -> None:
         super().__init__(counters, sink, connection, tape=tape)
         self._quote: Quote | None = None
+        self._checksum = BookChecksum(
+            price_decimals=self.instrument.price_decimals, quantity_decimals=self.instrument.quantity_decimals
+        )
 
     def opened(self) -> None:
         """A fresh connection: nothing is refused yet, the book waits for its snapshot and any quote is news."""
@@ -73,7 +76,7 @@ class Market(StreamedMarket[TradeItem]):
             self._break(counters.problem, ts_recv_ns)
             return False
         counters.book_updates += 1
-        if not self._checksum_agrees(item.checksum):
+        if self._checksum.of(self._book) != item.checksum:
             counters.checksum_bad += 1
             self._break("the book's checksum is wrong", ts_recv_ns)
             return False
@@ -97,12 +100,4 @@ class Market(StreamedMarket[TradeItem]):
         ts_event_ns = event_time_ns(item.timestamp, ts_recv_ns)
         return ts_event_ns, trade_record(
             self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
-        )
-
-    def _checksum_agrees(self, checksum: int) -> bool:
-        instrument = self.instrument
-        return checksum == book_checksum(
-            self._book,
-            price_decimals=instrument.price_decimals,
-            quantity_decimals=instrument.quantity_decimals,
         )

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import zlib
 
-import msgspec
-
 from core.clock import DAY_NS, parse_rfc3339_ns
 from core.model.fixedpoint import (
     PRICE_DECIMALS,
@@ -21,12 +19,16 @@ from core.model.fixedpoint import (
 from core.model.instruments import Instrument
 from core.model.records import BUY, F_LAST, F_TOB, NO_SIDE, SELL
 from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
-from providers.venue.book import Book
+from providers.venue.book import Book, Levels
 from providers.venue.packing import pack_quote, pack_trade
 
 CHECKSUM_LEVELS = 10
 _FIRST_INSTANT_NS = 365 * DAY_NS  # the venue writes 1970 where it has no time
 _LAST_INSTANT_NS = 2**63
+_SIDES = {"buy": BUY, "sell": SELL}
+# A `msgspec.Raw` keeps its whole frame alive and may hold any JSON: every byte becomes a letter, and what is no
+# number fails when it is parsed.
+_DIGITS = "latin-1"
 
 Quote = tuple[int, int, int, int]
 """Bid, its quantity, ask, its quantity: prices at 1e-9, quantities at 1e-8."""
@@ -51,8 +53,8 @@ def trade_record(
     Raises:
         FixedPointError: the price or the quantity is none, or does not fit exactly.
     """
-    price_e9 = parse_price(_digits(item.price))
-    quantity_e8 = parse_quantity(_digits(item.qty))
+    price_e9 = parse_price(str(item.price, _DIGITS))
+    quantity_e8 = parse_quantity(str(item.qty, _DIGITS))
     if price_e9 <= 0 or not quantity_e8:
         raise FixedPointError(f"not a trade: {quantity_e8} at {price_e9}")
     return pack_trade(
@@ -73,12 +75,12 @@ def quote_of(item: TickerItem) -> Quote | None:
     Raises:
         FixedPointError: a number is none, or does not fit exactly.
     """
-    bid_e9, ask_e9 = parse_price(_digits(item.bid)), parse_price(_digits(item.ask))
+    bid_e9, ask_e9 = parse_price(str(item.bid, _DIGITS)), parse_price(str(item.ask, _DIGITS))
     if bid_e9 < 0 or ask_e9 < 0:
         raise FixedPointError("a price below zero")
     if not bid_e9 or not ask_e9:
         return None
-    return bid_e9, parse_quantity(_digits(item.bid_qty)), ask_e9, parse_quantity(_digits(item.ask_qty))
+    return bid_e9, parse_quantity(str(item.bid_qty, _DIGITS)), ask_e9, parse_quantity(str(item.ask_qty, _DIGITS))
 
 
 def quote_record(
@@ -109,32 +111,45 @@ def apply_levels(book: Book, item: BookItem, *, depth: int) -> None:
     """
     for side, levels in ((book.bids, item.bids), (book.asks, item.asks)):
         for level in levels:
-            price_e9 = parse_price(_digits(level.price))
+            price_e9 = parse_price(str(level.price, _DIGITS))
             if price_e9 <= 0:
                 raise FixedPointError(f"not a price in a book: {price_e9}")
-            side.apply(price_e9, parse_quantity(_digits(level.qty)))
-    book.truncate(depth)
+            side.apply(price_e9, parse_quantity(str(level.qty, _DIGITS)))
+        if levels:
+            side.truncate(depth)
 
 
-def book_checksum(book: Book, *, price_decimals: int, quantity_decimals: int) -> int:
-    """Kraken's CRC32 of the best ten levels: the digits of asks, then of bids, without point and leading zeros."""
-    price_step = 10 ** (PRICE_DECIMALS - price_decimals)
-    quantity_step = 10 ** (QUANTITY_DECIMALS - quantity_decimals)
-    numbers: list[int] = []
-    for side in (book.asks, book.bids):
-        prices_e9, quantities_e8 = side.top(CHECKSUM_LEVELS)
+class BookChecksum:
+    """Kraken's CRC32 of the best ten levels: the digits of asks, then of bids, without point and leading zeros.
+
+    Nearly every change is one of one side: the digits of the other are remembered.
+    """
+
+    def __init__(self, *, price_decimals: int, quantity_decimals: int) -> None:
+        self._price_step = 10 ** (PRICE_DECIMALS - price_decimals)
+        self._quantity_step = 10 ** (QUANTITY_DECIMALS - quantity_decimals)
+        self._asks: Levels = ((), ())
+        self._bids: Levels = ((), ())
+        self._ask_digits = self._bid_digits = ""
+
+    def of(self, book: Book) -> int:
+        """The checksum of `book` as it stands."""
+        asks, bids = book.asks.top(CHECKSUM_LEVELS), book.bids.top(CHECKSUM_LEVELS)
+        if asks is not self._asks:
+            self._asks, self._ask_digits = asks, self._digits(asks)
+        if bids is not self._bids:
+            self._bids, self._bid_digits = bids, self._digits(bids)
+        return zlib.crc32((self._ask_digits + self._bid_digits).encode())
+
+    def _digits(self, levels: Levels) -> str:
+        prices_e9, quantities_e8 = levels
+        price_step, quantity_step = self._price_step, self._quantity_step
         row = [0] * (2 * len(prices_e9))
         row[::2] = [price_e9 // price_step for price_e9 in prices_e9]
         row[1::2] = (
             [quantity_e8 // quantity_step for quantity_e8 in quantities_e8] if quantity_step > 1 else quantities_e8
         )
-        numbers += row
-    return zlib.crc32("".join(map(str, numbers)).encode())
+        return _LEVEL_FORMATS[len(prices_e9)] % tuple(row)
 
 
-def _digits(number: msgspec.Raw) -> str:
-    # A Raw keeps its whole frame alive and may hold any JSON; what is no number fails when it is parsed.
-    return str(number, "ascii", "replace")
-
-
-_SIDES = {"buy": BUY, "sell": SELL}
+_LEVEL_FORMATS = tuple("%d%d" * count for count in range(CHECKSUM_LEVELS + 1))

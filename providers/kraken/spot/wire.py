@@ -6,17 +6,17 @@ that a float would lose. Fields that nothing here needs are skipped; `connection
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import msgspec
 
+from providers.venue.frame_decoder import frame_decoder
+
 SNAPSHOT = "snapshot"
 
+Kind = Literal["snapshot", "update"]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-
-
-class FrameError(ValueError):
-    """The text is not a frame of this protocol."""
 
 
 class TradeItem(msgspec.Struct, gc=False):
@@ -67,21 +67,21 @@ class SystemItem(msgspec.Struct, gc=False):
 class TradeFrame(msgspec.Struct, tag="trade", tag_field="channel", gc=False):
     """Trades, of one symbol as a rule."""
 
-    type: str
+    type: Kind
     data: list[TradeItem]
 
 
 class TickerFrame(msgspec.Struct, tag="ticker", tag_field="channel", gc=False):
     """Best bids and asks."""
 
-    type: str
+    type: Kind
     data: list[TickerItem]
 
 
 class BookFrame(msgspec.Struct, tag="book", tag_field="channel", gc=False):
     """Book changes."""
 
-    type: str
+    type: Kind
     data: list[BookItem]
 
 
@@ -116,28 +116,8 @@ class Reply(msgspec.Struct, gc=False):
 
 Frame = TradeFrame | TickerFrame | BookFrame | StatusFrame | HeartbeatFrame | Reply
 
-_FRAMES = msgspec.json.Decoder(TradeFrame | TickerFrame | BookFrame | StatusFrame | HeartbeatFrame)
-_REPLIES = msgspec.json.Decoder(Reply)
-
-
-def decode_frame(text: str) -> Frame:
-    """The frame in `text`; fields it does not know are skipped.
-
-    Raises:
-        FrameError: not JSON, or nothing of the shapes above.
-    """
-    try:
-        frame: Frame = _FRAMES.decode(text)
-    except msgspec.ValidationError as error:
-        # Answers alone have no channel; they are rare enough to be read twice.
-        return _decode_reply(text, said=str(error))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise FrameError(str(error)) from None
-    return frame
-
-
-def _decode_reply(text: str, *, said: str) -> Reply:
-    try:
-        return _REPLIES.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise FrameError(said) from None
+decode_frame: Callable[[str], Frame] = frame_decoder(
+    msgspec.json.Decoder(TradeFrame | TickerFrame | BookFrame | StatusFrame | HeartbeatFrame).decode,
+    msgspec.json.Decoder(Reply).decode,  # answers alone have no channel
+)
+"""The frame in a text; fields it does not know are skipped. Raises `FrameError`: nothing of the shapes above."""

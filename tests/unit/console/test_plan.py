@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import attrs
 import pytest
 
 from console.batch import engine_options, engine_plan
+from console.leg_rows import leg_rows
 from console.plan import DEMO_PROVIDERS, EnginePlan, FeedPlan, expand_providers
-from console.wiring import make_provider
+from console.wiring import make_legs, make_provider
 from core.errors import ConfigurationError, ConsoleError, NotFoundError, UsageError
+from providers.venue.legs import Legs
 
 
 def plan(*line: str) -> EnginePlan:
@@ -68,6 +71,42 @@ def test_the_simulated_venue_stands_for_the_demo_market_too() -> None:
     assert plan(*line, "--demo").feeds == plan(*line).feeds
 
 
+def test_two_connections_by_option_or_by_setting(tmp_path: Path) -> None:
+    """The option holds for every provider named, the setting for its venue; a recording is played over one."""
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[venues.binance]\nredundant = true\n", encoding="utf-8")
+    both = ("--provider", "kraken,binance")
+    assert [feed.redundant for feed in plan(*both).feeds] == [False, False]
+    assert [feed.redundant for feed in plan(*both, "--redundant").feeds] == [True, True]
+    assert [feed.redundant for feed in plan(*both, "--config", str(settings)).feeds] == [False, True]
+    recorded = plan("--provider", "binance", "--recording", __file__, "--config", str(settings))
+    assert [feed.redundant for feed in recorded.feeds] == [False]
+    settings.write_text("[venues.databento]\nredundant = true\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="redundant: no such setting"):
+        plan("--config", str(settings))
+
+
+def test_plans_have_as_many_connections_as_they_need(tmp_path: Path) -> None:
+    """Two where that was asked for; one that is replaced in time where the venue ends it; a plain one otherwise."""
+    plain = FeedPlan(provider="kraken")
+    recorded = FeedPlan(provider="binance", redundant=True, recordings=(tmp_path,))
+    assert not isinstance(make_legs(plain, None), Legs)
+    assert not isinstance(make_legs(recorded, None), Legs)
+    assert leg_rows(make_legs(plain, None)) == leg_rows(None) == []
+    for found, names in (
+        (attrs.evolve(plain, redundant=True, simulated=True), ["SIM.KRAKEN 1", "SIM.KRAKEN 2"]),
+        (FeedPlan(provider="binance"), ["BINANCE 1"]),
+        (FeedPlan(provider="kraken_futures", demo=True, redundant=True), [
+            "KRAKEN_FUTURES_DEMO 1", "KRAKEN_FUTURES_DEMO 2",
+        ]),
+    ):  # fmt: skip
+        rows = leg_rows(make_legs(found, None))
+        assert [(row["venue"], row["leg"], row["status"]) for row in rows] == [
+            (name, number, "disconnected") for number, name in enumerate(names, start=1)
+        ]
+        assert [(row["brought_first"], row["missed"], row["hand_overs"]) for row in rows] == [(0, 0, 0)] * len(rows)
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [
@@ -83,6 +122,9 @@ def test_the_simulated_venue_stands_for_the_demo_market_too() -> None:
         (["--faults", "gap=3"], UsageError),
         (["--demo", "--provider", "kraken"], UsageError),
         (["--demo", "--provider", "kraken_futures,binance"], UsageError),
+        (["--redundant", "--provider", "databento"], UsageError),
+        (["--redundant", "--provider", "kraken,databento", "--simulated"], UsageError),
+        (["--redundant", "--recording", __file__], UsageError),
         (["--config", "/nowhere.toml"], ConfigurationError),
     ],
 )

@@ -147,6 +147,32 @@ def test_a_dead_producers_ring_is_taken_over(path: Path) -> None:
     following.close()
 
 
+def test_the_newest_record_is_known_whoever_wrote_it(path: Path) -> None:
+    """Also to the producer that takes a ring over, unless the dead one may have half overwritten it."""
+    for torn_behind, expected in ((79, (70, trades(69, 1).tobytes())), (134, (0, b""))):
+        pid = os.fork()
+        if pid == 0:
+            dying = RingWriter(path, IDENTITY, capacity=64)
+            dying.push_batch(trades(0, 70), 69)
+            dying._words[layout.CLAIM] = torn_behind
+            dying._words[layout.NEWEST_ID] = 70  # of a record that it never committed
+            os._exit(9)
+        os.waitpid(pid, 0)
+        following = RingWriter(path, IDENTITY, capacity=64)
+        assert following.newest() == expected
+        following.push(trades(70, 1).tobytes(), 71)
+        following.close()
+
+
+def test_a_ring_without_ids_has_no_newest_one(writer: RingWriter) -> None:
+    """Neither has an empty one."""
+    assert writer.newest() == (0, b"")
+    writer.push(trades(0, 1).tobytes())
+    assert writer.newest() == (0, b"")
+    writer.push(trades(1, 1).tobytes(), 5)
+    assert writer.newest() == (5, trades(1, 1).tobytes())
+
+
 def test_a_closed_ring_says_so_and_is_gone(path: Path) -> None:
     """Closing removes the file; a reader that holds it can still read what is in it."""
     writer = RingWriter(path, IDENTITY, capacity=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
@@ -59,12 +60,15 @@ def test_stats_of_the_database(console: Console, database: str) -> None:
     with closing(PostgresTickStore(database)) as store, closing(PostgresBooks(database)) as books:
         append_all(store, (TRADES, ticks(range(1, 101)), 100), (TRADES, ticks([100]), 100))
         books.record_gap(Gap(series=TRADES, start_ns=T0, end_ns=T0 + 5, rows=3, cause=NOT_STORED))
+        whole = Gap(series=TRADES, start_ns=T0, end_ns=T0 + 5, rows=0, cause="disconnect", recovered=8)
+        books.record_gap(whole)
         books.quarantine(TRADES, "no time", ticks([5, 6]))
     found = console("db", "stats", "--json").json
     assert found["kind"] == "postgres"
     (row,) = found["rows"]
-    names = ("rows", "days", "packed_days", "duplicates", "gaps", "quarantined", "waiting")
-    assert [row[name] for name in names] == [100, 1, 0, 1, 1, 2, 0]
+    names = ("rows", "days", "packed_days", "duplicates", "gaps", "recovered", "missing", "quarantined", "waiting")
+    assert [row[name] for name in names] == [100, 1, 0, 1, 1, 8, 3, 2, 0]
+    assert [gap["cause"] for gap in found["gaps"]] == [NOT_STORED, "disconnect"]
 
 
 def test_ticks_and_bars_of_the_database(console: Console, database: str) -> None:
@@ -151,11 +155,12 @@ def test_verify_finds_what_is_wrong_in_the_database(console: Console, database: 
     assert [row["code"] for row in console("db", "verify", "--json").json["rows"]] == ["id_gap"]
     assert console("db", "verify", "--allow-gaps").code == 0
     with closing(PostgresBooks(database)) as books:
-        span = {"start_ns": T0 + 100_000, "end_ns": T0 + 110_000}
-        books.record_gap(Gap(series=TRADES, rows=9, cause=NOT_STREAMED, **span))
+        gap = Gap(series=TRADES, start_ns=T0 + 100_000, end_ns=T0 + 110_000, rows=9, cause=NOT_STREAMED)
+        books.record_gap(attrs.evolve(gap, reason="the venue refused"))
     known = console("db", "verify", "--json")
     (row,) = known.json["rows"]
     assert (known.code, row["severity"], row["code"], row["count"]) == (0, "warning", "known_gap", 9)
+    assert row["message"].endswith("missing: not streamed (the venue refused)")
     assert (row["start"], row["end"]) == ("2025-11-22T00:00:00.000100000Z", "2025-11-22T00:00:00.000110000Z")
     console("db", "compress", "--before", "2025-11-23")
     with connect(database) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from console.batch.db_options import parse_instant
 from core.clock import DAY_NS
 from core.errors import UsageError
 from core.model.records import UNDEF_TIMESTAMP
+from core.store.catalogue import Catalogue
+from core.store.repository import NOT_STORED, Gap
 from tests.conformance.ticks import BOOKS, QUOTES, T0, TRADES, ticks
-from tests.unit.console.batch.running import Console, fill
+from tests.unit.console.batch.running import Console, catalogue_path, fill
 
 BTC = ("--venue", "KRAKEN", "--symbol", "BTCUSD")
 DAYS = tuple(ticks([number], stamps=[T0 + number // 4 * DAY_NS + number]) for number in range(12))
@@ -138,16 +141,43 @@ def test_stats_of_a_venue_or_a_symbol(console: Console) -> None:
 
 def test_series_without_rows_have_no_times(console: Console) -> None:
     """Where `first` is null, so is `first_ns`."""
-    from contextlib import closing
-
-    from core.store.catalogue import Catalogue
-    from core.store.repository import NOT_STORED, Gap
-    from tests.unit.console.batch.running import catalogue_path
-
     with closing(Catalogue(catalogue_path())) as catalogue:
         catalogue.record_gap(Gap(series=TRADES, start_ns=1, end_ns=2, rows=3, cause=NOT_STORED))
     (row,) = console("db", "stats", "--json").json["rows"]
     assert [row[name] for name in ("first", "first_ns", "last", "last_ns", "rows")] == [None, None, None, None, 0]
+
+
+def test_gaps_are_listed_with_what_became_of_them(console: Console) -> None:
+    """Cause, recovered, missing and reason of each; sums of them; what was recovered in full is no gap any more."""
+    with closing(Catalogue(catalogue_path())) as catalogue:
+        for number, (series, rows, recovered, reason) in enumerate((
+            (TRADES, 3, 0, ""), (TRADES, 2, 40, "HTTP 503"), (TRADES, 0, 7, ""), (TRADES, 0, 0, ""),
+            (QUOTES, 1, 0, ""),
+        )):  # fmt: skip
+            catalogue.record_gap(
+                Gap(
+                    series=series,
+                    start_ns=T0,
+                    end_ns=T0 + 10**9,
+                    rows=rows,
+                    cause=f"cause {number}",
+                    recovered=recovered,
+                    reason=reason,
+                )
+            )
+    found = console("db", "stats", "--symbol", TRADES.symbol, "--json").json
+    (row,) = found["rows"]
+    assert [row[name] for name in ("gaps", "recovered", "missing")] == [3, 47, 5]
+    assert [found[name] for name in ("recovered", "missing")] == [47, 5]
+    assert [(gap["cause"], gap["recovered"], gap["missing"], gap["reason"]) for gap in found["gaps"]] == [
+        ("cause 0", 0, 3, ""), ("cause 1", 40, 2, "HTTP 503"), ("cause 2", 7, 0, ""), ("cause 3", 0, None, ""),
+    ]  # fmt: skip
+    gap = found["gaps"][0]
+    assert (gap["symbol"], gap["schema"], gap["start"], gap["end_ns"]) == (
+        "BTCUSD", "trades", "2025-11-22T00:00:00.000000000Z", T0 + 10**9,
+    )  # fmt: skip
+    table = console("db", "stats").out.splitlines()
+    assert table[0].split()[-3:] == ["gaps", "recovered", "missing"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ NONE = {"rows": 0, "duplicates": 0, "out_of_order": 0, "rejected": 0, "lost": 0}
 def summary(**store: Any) -> dict[str, Any]:
     """A summary of an engine whose store had these figures."""
     stored = NONE | {"quotes": NONE, "book_updates": NONE, "waiting": 0, "replayed": 0, "problem": ""} | store
-    return {"instance_id": "e1", "uptime_s": 3.0, "feeds": [], "errors": [], "store": stored}
+    return {
+        "instance_id": "e1",
+        "uptime_s": 3.0,
+        "feeds": [],
+        "errors": [],
+        "store": stored,
+        "recovered": 0,
+        "lost": 0,
+    }
 
 
 def test_what_waits_is_said_and_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,3 +35,13 @@ def test_what_waits_is_said_and_is_not_lost(capsys: pytest.CaptureFixture[str]) 
     assert not is_partly_done(found)
     write_summary(summary(), form="table")
     assert "wait" not in capsys.readouterr().err
+
+
+def test_what_a_stream_did_not_bring_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many trades were recovered and how many are lost is told, and nothing when all of them came."""
+    write_summary(summary(), form="table")
+    assert "bring" not in capsys.readouterr().err
+    found = summary() | {"recovered": 1234, "lost": 5}
+    write_summary(found, form="table")
+    assert "trades that a stream did not bring: 1,234 recovered, 5 lost\n" in capsys.readouterr().err
+    assert not is_partly_done(found)

@@ -237,6 +237,27 @@ def test_the_chosen_series_is_shown_in_full() -> None:
     found(screen(view(gaps=[{**GAP, "start_ns": 0}])), "⚠ the beginning to 2026-09-21 14:12:22.000  1 234 rows")
 
 
+def test_gaps_say_what_became_of_them() -> None:
+    """Of each gap it is told how many records were recovered, how many are missing, the cause and the reason; what is
+    missing comes first, and what was recovered in full is no warning."""
+    whole = {**GAP, "end_ns": NOW_NS, "rows": 0, "recovered": 40, "cause": "disconnect"}
+    partly = {**GAP, "rows": 3, "recovered": 1234, "cause": "disconnect", "reason": "the venue refused"}
+    lines = screen(view(gaps=[whole, partly]))
+    at = next(number for number, line in enumerate(lines) if "─ 1 gap recorded ─ 1 recovered ─" in line)
+    assert lines[at + 4].strip().startswith("⚠ ")
+    assert lines[at + 4].strip().endswith("3 missing, 1 234 recovered  disconnect  the venue refused")
+    assert lines[at + 5].strip() == (
+        "● 2026-09-21 14:12:20.000 to 2026-09-21 14:13:20.000  60 s  40 recovered  disconnect"
+    )
+    narrow = found(screen(view(gaps=[partly]), width=80, height=21), "⚠ 2026")
+    assert narrow.strip() == "⚠ 2026-09-21 14:12:20.000  2.00 s  3 missing, 1 234 recovered  disconnect  the…"
+    found(screen(view(gaps=[whole])), "─ BTCUSD trades on KRAKEN ─ 1 recovered ─")
+    assert "0 gaps ─" in screen(view(gaps=[whole]))[-1]
+    totals = {"incomplete": 1234, "recovered": 56_789, "missing": 7}
+    assert "─ 1 234 gaps ─ 7 missing ─ 56.8k recovered ─" in screen(view(gap_totals=totals), width=160)[-1]
+    assert "─ 1 gap ─ 1 rejected" in screen(view(gap_totals={"incomplete": 1}), width=160)[-1]
+
+
 def test_totals_are_at_the_bottom() -> None:
     """The last line sums all series, and leaves out whole figures where it is narrow."""
     last = screen(view())[-1]

@@ -118,6 +118,21 @@ def test_connections_tell_their_process_and_restarts() -> None:
         assert part in title
 
 
+def test_each_of_several_connections_has_a_line() -> None:
+    """Below the line of their venue, with what they brought; one that is alone has no second line."""
+    legs = [
+        {"venue": "KRAKEN 1", "status": "connected", "brought_first": 1204, "hand_overs": 2},
+        {"venue": "KRAKEN 2", "status": "reconnecting", "missed": 7, "reconnects": 3},
+    ]
+    raw = {"venue": "KRAKEN", "status": "connected", "reason": "leg 2: reconnecting: cut"}
+    lines = screen(parse_status(RAW | {"connections": [raw | {"legs": legs}]}), rates={"KRAKEN 1": 21.0})
+    assert "● up" in found(lines, "leg 2: reconnecting: cut")
+    assert "first with 1.2k trades, handed over 2x" in found(lines, "KRAKEN 1", "● up", "21")
+    assert "missed 7" in found(lines, "KRAKEN 2", "⚠ reconnecting")
+    alone = screen(parse_status(RAW | {"connections": [raw | {"legs": legs[:1]}]}))
+    assert not any("KRAKEN 1" in line for line in alone)
+
+
 def test_rings_tell_how_full_and_how_far_behind() -> None:
     """Rate, count, size, window, worst lag, readers and whether it is public, with the file's name where it fits."""
     lines = screen(ring_rates={STATUS.rings[0].path: 12.0, SLOW: 1500.0}, place=Place(cursor=SLOW))

@@ -29,6 +29,15 @@ def test_a_gap_heals_as_its_trades_arrive() -> None:
     assert (tape.gaps, tape.missing) == (0, 0)
 
 
+def test_what_is_missing_is_told_of_a_part() -> None:
+    """Only ids of the part asked for count, its ends included."""
+    tape = Tape()
+    for number in (1, 6, 7, 10):
+        tape.accept(number)
+    assert tape.missing == tape.missing_within(0, 20) == 6
+    assert [tape.missing_within(*part) for part in ((5, 8), (3, 3), (6, 7), (9, 100), (8, 5))] == [2, 1, 0, 1, 0]
+
+
 def test_gaps_beyond_the_bound_stay_counted() -> None:
     """Memory is bounded, the count is not."""
     tape = Tape()

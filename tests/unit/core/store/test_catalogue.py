@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -167,6 +168,20 @@ def test_an_older_catalogue_is_brought_up_to_date(tmp_path: Path) -> None:
     assert list(verify_directory(tmp_path / "ticks", catalogue)) == []
     store.close()
     catalogue.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_gaps_of_an_older_catalogue_are_kept(tmp_path: Path, read_only: bool) -> None:
+    """In a file of the third version nothing was recovered and no reason was given."""
+    path = tmp_path / "catalogue.sqlite3"
+    with closing(sqlite3.connect(path)) as old:
+        for step in STEPS[:3]:
+            old.executescript(step)
+        old.execute("PRAGMA user_version=3")
+        old.execute("INSERT INTO gaps VALUES (4, 'KRAKEN', 'BTCUSD', 'trades', 1, 5, 9, 'missed', 77)")
+        old.commit()
+    with closing(Catalogue(path, read_only=read_only)) as catalogue:
+        assert catalogue.gaps() == [Gap(series=TRADES, start_ns=1, end_ns=5, rows=9, cause="missed")]
 
 
 def test_money_is_never_rounded(tmp_path: Path) -> None:

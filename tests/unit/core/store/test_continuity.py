@@ -81,6 +81,20 @@ def test_what_comes_late_is_not_missing() -> None:
     assert told(one) == [(7, 12, 2, MISSED), (13, 20, 1, MISSED)]
 
 
+def test_what_comes_late_twice_fills_once() -> None:
+    """The same late id again, alone or among those of which others tell, closes no other's place."""
+    one = following(0, T0)
+    note(one, 1, 4)
+    note(one, 2)
+    note(one, 2)
+    assert told(one) == [(1, 4, 1, MISSED)]
+    note(one, 10)
+    note(one, 6)
+    one.known(5, 7, lost=2)
+    note(one, 6)
+    assert told(one) == [(4, 10, 2, MISSED)]
+
+
 def test_grace_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hole is told once it was open for long enough, a stop at once."""
     one = following(4, T0 + 4)
@@ -117,6 +131,85 @@ def test_times_that_are_none() -> None:
     ]
 
 
+def test_what_others_tell_of_is_not_settled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids of which a provider tells are missed by nobody else, whether it is heard before they are seen or after."""
+    one = following(4, T0 + 4)
+    note(one, 5, 9)
+    one.known(6, 8, lost=3)
+    assert told(one) == []
+    one.known(11, 13, lost=2)
+    note(one, 10, 12, 14)
+    one.known(15, 16, lost=2)
+    note(one, 19)
+    note(one, 25)
+    one.known(24, 30, lost=1)
+    assert told(one) == [(14, 19, 2, MISSED), (19, 25, 4, MISSED)]
+    one.resume()
+    one.known(26, 29, lost=4)
+    note(one, 30, 32)
+    monkeypatch.setattr(module, "GRACE_S", 0.0)
+    assert [gap.rows for gap in one.take()] == [1]
+
+
+def test_what_is_settled_twice_or_makes_no_sense_counts_once() -> None:
+    """Stretches that overlap, come again or have no ids take away no more than they hold; late ids do neither."""
+    one = following(0, T0)
+    note(one, 1, 21)
+    for first, last in ((5, 8), (5, 8), (7, 10), (6, 7), (0, 0), (9, 3), (-5, 4), (0, 2)):
+        one.known(first, last, lost=max(last - first + 1, 0))
+    note(one, 6, 11)
+    assert told(one) == [(1, 21, 12, MISSED)]
+    fresh = following()
+    fresh.known(3, 4, lost=2)
+    note(fresh, 1)
+    note(fresh, 6)
+    assert told(fresh) == [(1, 6, 2, MISSED)]
+
+
+def test_what_others_tell_of_many_holes() -> None:
+    """Of holes that were joined into one, those are left out of which somebody tells before or afterwards."""
+    one = following(0, T0)
+    one.known(2, 2, lost=1)
+    note(one, *range(1, 103, 2))
+    one.known(50, 52, lost=2)
+    one.known(50, 52, lost=2)
+    one.known(90, 200, lost=7)  # goes beyond what was joined
+    assert [rows for _, _, rows, _ in told(one)] == [50 - 1 - 2]
+    for number in range(103, 103 + 6000, 2):
+        note(one, number)
+    assert len(one._open) <= module._MOST_OPEN
+    one.known(4000, 4002, lost=2)
+    assert sum(rows for _, _, rows, _ in told(one)) == 2999 - (200 - 103 - 1) // 2 - 2 - 1
+
+
+def test_little_is_kept_of_what_others_tell() -> None:
+    """However much a provider tells, the newest stretches stay known and the memory is bounded."""
+    one = following(0, T0)
+    note(one, 1)
+    for number in range(2, 24_000, 4):
+        one.known(number, number, lost=1)
+    assert len(one._settled._firsts) == module._MOST_SETTLED
+    note(one, 24_000)
+    assert told(one) == [(1, 24_000, 23_998 - module._MOST_SETTLED, MISSED)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60)), max_size=20),
+    st.integers(1, 60),
+    st.integers(1, 60),
+)
+def test_stretches_against_a_set(added: list[tuple[int, int]], first: int, last: int) -> None:
+    """Whatever is told in any order, as many ids are left as a plain set says."""
+    stretches, plain = module._Settled(), set[int]()
+    for low, high in added:
+        if 0 < low <= high:
+            stretches.add(low, high)
+            plain |= set(range(low, high + 1))
+    assert stretches.left(first, last) == len(set(range(first, last + 1)) - plain)
+    assert stretches._firsts == sorted(stretches._firsts)
+    assert stretches._lasts == sorted(stretches._lasts)
+
+
 @given(st.lists(st.lists(st.integers(2, 120), min_size=1, max_size=12), min_size=1, max_size=12), st.data())
 def test_every_hole_that_is_stored_is_explained(batches: list[list[int]], data: st.DataObject) -> None:
     """However ids come, stop and go on, nothing that is missing from what is stored lacks a cause."""
@@ -133,3 +226,27 @@ def test_every_hole_that_is_stored_is_explained(batches: list[list[int]], data: 
     holes = IdHoles(gaps)
     holes.add(0, ticks(list(ids), stamps=[T0 + int(number) for number in ids]), ids)
     assert [hole for hole in holes.finish() if not hole.causes] == []
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.lists(st.integers(2, 90), min_size=1, max_size=12),
+            st.tuples(st.integers(1, 90), st.integers(1, 90)),
+        ),
+        max_size=14,
+    )
+)
+def test_every_missing_id_is_told_once(steps: list[list[int] | tuple[int, int]]) -> None:
+    """However ids come and others tell of some, each id that is missing in the end is told by them or here."""
+    one, stored, others = following(), {1}, set[int]()
+    note(one, 1)
+    for step in steps:
+        if isinstance(step, list):
+            note(one, *step)
+            stored |= set(step)
+        else:
+            one.known(*step, lost=1)
+            others |= set(range(step[0], step[1] + 1))
+    missing = set(range(1, max(stored))) - stored - others
+    assert sum(gap.rows for gap in one.take(ending=True)) == len(missing)

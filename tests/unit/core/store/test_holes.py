@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,23 @@ def test_a_gap_explains_what_lies_within_it() -> None:
     assert found([1, 2, 5], *both) == [(3, 2, (NOT_STORED, NOT_STREAMED))]
     assert found([1, 2, 5], gap(50, 90), gap(30, 40), gap(-90, 20)) == [(3, 2, ())]
     assert found([1, 2, 5], gap(2**70, -(2**70))) == [(3, 2, ())]
+
+
+def test_what_was_recovered_explains_nothing() -> None:
+    """A gap that was recovered in full explains no hole; of another, what is known is told with the cause."""
+    whole = attrs.evolve(gap(20, 50, cause="disconnect"), recovered=2)
+    assert found([1, 2, 5], whole) == [(3, 2, ())]
+    partly = attrs.evolve(gap(20, 50, rows=2, cause="disconnect"), recovered=7, reason="the venue refused")
+    holes = IdHoles([whole, partly])
+    holes.add(1, *day([1, 2, 5]))
+    (hole,) = holes.finish()
+    assert hole.causes == ("disconnect",)
+    assert hole.message == "trade ids 3 to 4 are missing: disconnect (7 others were recovered; the venue refused)"
+    assert attrs.evolve(partly, recovered=1, reason="").explanation == "disconnect (1 other was recovered)"
+    many = [gap(20, 50, rows=1, cause=f"cause {number}") for number in range(4)]
+    crowded = IdHoles([attrs.evolve(one, reason="x") for one in many])
+    crowded.add(1, *day([1, 2, 5]))
+    assert crowded.finish()[0].message.endswith("missing: cause 0 and cause 1 and cause 2 and cause 3")
 
 
 def test_what_is_sent_anew_after_a_pause() -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
@@ -194,11 +195,12 @@ def test_holes_in_trade_ids_are_found(home: Home) -> None:
 def test_a_hole_with_a_known_cause_is_a_warning(home: Home) -> None:
     """A hole within a recorded gap is told with the cause; one beside it stays an error, and so does a larger one."""
     home.store.append(TRADES, ticks([25, 30, 40], stamps=[T0 + 2 * DAY_NS + n for n in (5, 10**10, 10**11)]), 40)
-    span = {"start_ns": T0 + DAY_NS + 19, "end_ns": T0 + 2 * DAY_NS + 5}
-    home.catalogue.record_gap(Gap(series=TRADES, rows=4, cause=NOT_STREAMED, **span))
+    span = (T0 + DAY_NS + 19, T0 + 2 * DAY_NS + 5)
+    gap = Gap(series=TRADES, start_ns=span[0], end_ns=span[1], rows=4, cause=NOT_STREAMED)
+    home.catalogue.record_gap(gap)
     home.catalogue.record_gap(Gap(series=QUOTES, start_ns=0, end_ns=2**62, rows=0, cause=MISSED))
-    late = {"start_ns": T0 + 2 * DAY_NS + 10**10, "end_ns": T0 + 2 * DAY_NS + 10**11}
-    home.catalogue.record_gap(Gap(series=TRADES, rows=8, cause=MISSED, **late))
+    late = (T0 + 2 * DAY_NS + 10**10, T0 + 2 * DAY_NS + 10**11)
+    home.catalogue.record_gap(Gap(series=TRADES, start_ns=late[0], end_ns=late[1], rows=8, cause=MISSED))
     findings = list(verify_directory(home.ticks, home.catalogue))
     assert [(one.severity, one.code, one.message) for one in findings] == [
         ("error", "id_gap", "trade ids 31 to 39 are missing"),
@@ -207,6 +209,19 @@ def test_a_hole_with_a_known_cause_is_a_warning(home: Home) -> None:
     ]
     home.store.append(TRADES, ticks(range(21, 25), stamps=[T0 + 2 * DAY_NS] * 4), 24)
     assert [one.code for one in verify_directory(home.ticks, home.catalogue)] == ["id_gap", "id_gap"]
+
+
+def test_what_was_recovered_is_no_excuse(home: Home) -> None:
+    """Of a gap that was recovered in part the rest is known; one that was recovered in full excuses nothing."""
+    home.store.append(TRADES, ticks([25, 30], stamps=[T0 + 2 * DAY_NS, T0 + 2 * DAY_NS + 10**10]), 30)
+    gap = Gap(series=TRADES, start_ns=T0 + DAY_NS + 19, end_ns=T0 + 2 * DAY_NS, rows=4, cause="disconnect")
+    home.catalogue.record_gap(attrs.evolve(gap, recovered=9, reason="the venue refused"))
+    whole = attrs.evolve(gap, start_ns=gap.end_ns, end_ns=gap.end_ns + 10**10, rows=0, recovered=4)
+    home.catalogue.record_gap(whole)
+    assert [(one.code, one.message) for one in verify_directory(home.ticks, home.catalogue)] == [
+        ("id_gap", "trade ids 26 to 29 are missing"),
+        ("known_gap", "trade ids 21 to 24 are missing: disconnect (9 others were recovered; the venue refused)"),
+    ]
 
 
 def test_the_audit_is_pure() -> None:

@@ -26,8 +26,8 @@ def opened(*symbols: str) -> tuple[Feed, MemorySink]:
     """A feed in its first session, its symbols mapped to 118, 119 and so on."""
     sink = MemorySink()
     feed = Feed([instrument(each) for each in symbols or ("ESU4",)], sink, ConnectionState("GLBX.MDP3"), STREAMED)
-    feed.opened()
-    feed.began(NOW_NS)
+    feed.opened(NOW_NS)
+    feed.began(NOW_NS - 10_000_000_000)
     feed.take([Mapped(118 + at, each) for at, each in enumerate(symbols or ("ESU4",))], NOW_NS)
     return feed, sink
 
@@ -82,7 +82,7 @@ def test_symbols_that_cannot_be_resolved() -> None:
     feed.take([Refusal("SYMBOL_RESOLUTION_FAILED", "Failed to resolve symbols: 'NQU4', XNQU4")], NOW_NS)
     assert [bool(each.problem) for each in feed.counters] == [False, True, False]
     feed.take([Mapped(300, "ESU4")], NOW_NS)
-    feed.opened()
+    feed.opened(NOW_NS)
     with pytest.raises(NotFoundError):
         feed.take([Refusal("SYMBOL_RESOLUTION_FAILED", "nothing found")], NOW_NS)
 
@@ -95,25 +95,93 @@ def test_quiet_markets_move_the_cursor() -> None:
     assert feed.starts()["trades"] == NOW_NS + hour_ns - 1_000_000_000
 
 
+def test_nothing_of_before_the_first_session_is_replayed() -> None:
+    """A cut right after the beginning asks for no more than happened since, though replays overlap."""
+    feed = Feed([instrument("ESU4")], MemorySink(), ConnectionState("GLBX.MDP3"), STREAMED)
+    feed.opened(NOW_NS)
+    feed.began(NOW_NS)
+    feed.take([Mapped(118, "ESU4"), trade(at_ns=NOW_NS + 5)], NOW_NS)
+    assert set(feed.starts().values()) == {NOW_NS}
+
+
 def test_a_heartbeat_within_a_replay_moves_nothing() -> None:
     """Until everything missed was replayed the gateway's clock says nothing of what was sent."""
     feed, _ = opened()
     feed.take([trade()], NOW_NS)
     feed.closed(NOW_NS)
-    feed.opened()
+    feed.opened(NOW_NS)
     feed.take([Notice("HEARTBEAT", "", NOW_NS + 10**12)], NOW_NS)
     assert feed.starts()["trades"] == NOW_NS - 1_000_000_000
 
 
+def intervals(feed: Feed) -> list[tuple[str, int, int, int, int]]:
+    """Of each: symbol, where it begins and ends, how many were recovered and lost; all of them are of cuts."""
+    assert all((each.venue, each.cause) == ("GLBX.MDP3", "disconnect") for each in feed._missed.intervals)
+    return [(each.symbol, each.start_ns, each.end_ns, each.recovered, each.lost) for each in feed._missed.intervals]
+
+
 def test_replays_end_one_schema_at_a_time() -> None:
-    """The interval is noted as recovered once the last schema has caught up."""
+    """Who missed trades is told so once theirs are replayed, with their number; who missed none is not."""
+    feed, _ = opened("ESU4", "NQU4")
+    feed.take([trade(), trade(119)], NOW_NS)
+    feed.closed(NOW_NS)
+    feed.opened(NOW_NS)
+    feed.take([Mapped(118, "ESU4"), Mapped(119, "NQU4"), trade(), trade(sequence=2), trade(sequence=3)], NOW_NS)
+    for text in ("Finished mbp-1 replay", "Finished trades replay", "done"):
+        feed.take([Notice("REPLAY_COMPLETED", text, NOW_NS + 7)], NOW_NS)
+        assert len(feed._missed.intervals) == ("mbp-1" not in text)
+    assert intervals(feed) == [("ESU4", NOW_NS - 1_000_000_000, NOW_NS + 7, 2, 0)]
+    feed.take([trade(sequence=4)], NOW_NS)
+    assert len(feed._missed.intervals) == 1
+
+
+def test_a_replay_that_is_cut_is_told_with_the_next() -> None:
+    """The interval begins where the first cut was, and holds the trades of both replays."""
     feed, _ = opened()
     feed.take([trade()], NOW_NS)
-    feed.opened()
-    for at, text in enumerate(("Finished mbp-1 replay", "Finished trades replay", "done")):
-        assert len(feed.intervals) == 0, at
-        feed.take([Notice("REPLAY_COMPLETED", text, NOW_NS + 7)], NOW_NS)
-    assert [(each.end_ns, each.recovered) for each in feed.intervals] == [(NOW_NS + 7, True)]
+    for sequence in (2, 3):
+        feed.opened(NOW_NS)
+        feed.take([Mapped(118, "ESU4"), trade(at_ns=NOW_NS + sequence, sequence=sequence)], NOW_NS)
+    feed.take([Notice("REPLAY_COMPLETED", "Finished trades replay", NOW_NS + 9)], NOW_NS)
+    assert intervals(feed) == [("ESU4", NOW_NS - 1_000_000_000, NOW_NS + 9, 2, 0)]
+
+
+def test_a_replay_that_is_gone_is_told() -> None:
+    """For every symbol, with what came of it, and the reason: how much is lost is not known."""
+    feed, _ = opened("ESU4", "NQU4")
+    feed.take([trade()], NOW_NS)
+    feed.opened(NOW_NS)
+    feed.take([Mapped(118, "ESU4"), trade(at_ns=NOW_NS + 1, sequence=2)], NOW_NS)
+    with pytest.raises(TransientError):
+        feed.take([Refusal("REPLAY_DATA_AGED_OUT", "gone")], NOW_NS + 5)
+    begun_ns = NOW_NS - 1_000_000_000
+    assert intervals(feed) == [("ESU4", begun_ns, NOW_NS + 5, 1, 0), ("NQU4", begun_ns, NOW_NS + 5, 0, 0)]
+    assert {each.reason for each in feed._missed.intervals} == {"what was missed cannot be replayed"}
+    assert [each.gaps for each in feed.counters] == [1, 1]
+    assert feed.starts()["trades"] == 0
+
+
+def test_a_session_that_never_said_when_it_began_is_told() -> None:
+    """From when the first of them was opened to when the next one began: one interval, and a gap, a symbol."""
+    feed = Feed([instrument("ESU4")], MemorySink(), ConnectionState("GLBX.MDP3"), STREAMED)
+    for at_ns in (NOW_NS, NOW_NS + 10):
+        feed.opened(at_ns)
+        feed.began(0)
+        feed.closed(at_ns + 5)
+    feed.opened(NOW_NS + 20)
+    assert not feed._missed.intervals
+    feed.began(NOW_NS + 21)
+    feed.began(NOW_NS + 21)
+    assert intervals(feed) == [("ESU4", NOW_NS, NOW_NS + 21, 0, 0)]
+    assert "before it said when it began" in feed._missed.intervals[0].reason
+    assert feed.counters[0].gaps == 1
+    feed.closed(NOW_NS + 30)
+    feed.opened(NOW_NS + 31)
+    feed.began(0)
+    feed.closed(NOW_NS + 32)
+    feed.opened(NOW_NS + 33)
+    feed.began(NOW_NS + 34)
+    assert len(feed._missed.intervals) == 1, "what was heard once is replayed"
 
 
 def test_late_trades_and_skewed_clocks_are_counted() -> None:

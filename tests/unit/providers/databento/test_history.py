@@ -27,7 +27,8 @@ from providers.databento.archive import Archive
 from providers.databento.history import History, RangeRequest
 from providers.databento.key import ApiKey
 from providers.databento.quiet import quieten
-from providers.simulated.databento_archive import RETRY_AFTER_S, Fault
+from providers.simulated.databento_archive import RETRY_AFTER_S
+from providers.simulated.databento_faults import Fault
 from tests.unit.providers.databento.support import BARS, KEY, QUOTES, TRADES, archive, library, whole_range
 
 FILES = {

@@ -14,7 +14,8 @@ from core.model.records import F_MAYBE_BAD_BOOK, MBP10_STRUCT, Schema
 from providers.base import BookState
 from providers.connection import ConnectionStatus
 from providers.databento.key import ApiKey
-from providers.simulated.databento_gateway import Act, Kind
+from providers.simulated.databento_faults import Kind
+from providers.simulated.databento_gateway import Act
 from providers.simulated.databento_library import Library, Stored, read_library
 from tests.unit.providers.databento.gateways import encoded, instrument, stage
 from tests.unit.providers.databento.support import library
@@ -57,7 +58,9 @@ async def test_a_cut_is_mended_by_a_replay(captures: Path, kind: Kind, compresse
         assert counters.duplicates > 0
         # Two, or one when the second cut fell into the first replay.
         await standing.until(lambda: len(standing.provider.intervals) > 0)
-        assert all(each.recovered and each.start_ns <= each.end_ns for each in standing.provider.intervals)
+        told = standing.provider.intervals
+        assert all(each.start_ns <= each.end_ns and not each.lost and not each.reason for each in told)
+        assert 0 < sum(each.recovered for each in told) < 120
     starts = [line for line in standing.gateway.asked if "start" in line]
     assert len(starts) == 6
 
@@ -123,7 +126,10 @@ async def test_a_replay_that_is_gone_is_a_gap(captures: Path, code: str) -> None
         await standing.until_sessions(3)
         assert "start" not in standing.gateway.asked[-2]
         assert standing.counters[0].gaps == 1
-        assert [each.recovered for each in standing.provider.intervals] == [False]
+        (told,) = standing.provider.intervals
+        assert (told.symbol, told.cause, told.lost) == ("ESU4", "disconnect", 0)
+        assert "cannot be replayed" in told.reason
+    assert standing.provider.intervals == (told,), "it is kept when the stream is over"
 
 
 @pytest.mark.trio

@@ -14,7 +14,8 @@ from core.errors import NotFoundError, PermanentError
 from core.model.fixedpoint import quantities_e8
 from core.model.records import F_LAST, F_SNAPSHOT, Schema
 from providers.kraken.futures.market import KNOWN_UIDS
-from providers.kraken.futures.wire import Event, FrameError, decode_frame
+from providers.kraken.futures.wire import Event, decode_frame
+from providers.venue.frame_decoder import FrameError
 from tests.unit.providers.kraken.futures_support import (
     NOW_NS,
     PRODUCT,

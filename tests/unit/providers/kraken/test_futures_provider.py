@@ -6,18 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
+import numpy as np
 import pytest
 import trio
-import trio.testing
 
-from core.errors import NotFoundError, PermanentError
+from core.errors import NotFoundError
 from core.model.instruments import Instrument, Product
 from core.model.records import Schema
 from providers.base import BookState, Endpoints
-from providers.kraken.futures import provider as module
-from providers.kraken.futures.history import Execution
+from providers.kraken.futures.history import KrakenFuturesHistory
 from providers.kraken.futures.provider import DEMO, DEMO_VENUE, LIVE, KrakenFutures
-from providers.simulated import futures_pages
 from providers.simulated.market import MarketSource
 from tests.unit.providers.kraken.futures_support import products
 from tests.unit.providers.kraken.support import RememberingSink
@@ -69,67 +67,25 @@ async def test_a_stream_and_the_venue_s_history_tell_the_same_trades() -> None:
         while counters.trades < 60 or provider.state("BTCUSD") is None:
             await trio.sleep(0.01)
         assert counters.book_state is BookState.LIVE
-        page = await provider.history(instrument, start_ns=0, end_ns=2**62)
+        history = provider.history()
+        assert isinstance(history, KrakenFuturesHistory)
+        pages = [page async for page in history.trades(instrument, start_ns=0, end_ns=2**62)]
         state = (await provider.tickers())["PI_XBTUSD"]
         streamed = sink.records(Schema.TRADES, "PI_XBTUSD")
         nursery.cancel_scope.cancel()
-    told = [(each.ts_event_ns, each.price_e9, each.side) for each in page.executions][: len(streamed)]
-    seen = list(zip(*(streamed[name].tolist() for name in ("ts_event", "price", "side")), strict=True))
-    assert told == seen[: len(told)]
-    assert (len(told) >= 60, page.rejected, state.suspended) == (True, 0, False)
+    told = np.concatenate([page.records for page in pages])[: len(streamed)]
+    for name in ("ts_event", "price", "side", "size", "ts_in_delta", "publisher_id", "instrument_id"):
+        assert told[name].tolist() == streamed[name][: len(told)].tolist()
+    assert (len(told) >= 60, sum(page.rejected for page in pages), state.suspended) == (True, 0, False)
     assert provider.state("BTCUSD") is None, "nothing is streamed any more"
 
 
-@pytest.mark.trio
-async def test_history_comes_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Following the tokens gives every trade of the range once, oldest first."""
-    monkeypatch.setattr(futures_pages, "PAGE", 20)
-    found: list[Execution] = []
-    async with _provider() as provider:
-        instrument = (await provider.catalogue()).resolve("ETHUSD")
-        everything = await provider.history(instrument, start_ns=0, end_ns=2**62)
-        assert everything.next_token
-        token = ""
-        while token or not found:
-            page = await provider.history(instrument, start_ns=0, end_ns=2**62, token=token)
-            found += page.executions
-            token = page.next_token
-        middle_ns, end_ns = found[10].ts_event_ns, found[20].ts_event_ns
-        part = await provider.history(instrument, start_ns=middle_ns, end_ns=end_ns)
-    assert len({each.uid for each in found}) == len(found) >= 50
-    assert [each.ts_event_ns for each in found] == sorted(each.ts_event_ns for each in found)
-    assert all(middle_ns <= each.ts_event_ns <= end_ns for each in part.executions)
-    assert part.executions
-
-
-@pytest.mark.trio
-async def test_a_refused_history_says_why() -> None:
-    """A product the venue does not have, and a place where it has nothing at all."""
-    async with _provider() as provider:
-        with pytest.raises(NotFoundError, match="notFound"):
-            await provider.history(_named("../../0/NOPE"), start_ns=0, end_ns=1)
-        with pytest.raises(PermanentError, match="Argument invalid: continuationToken"):
-            await provider.history(products()["PI_XBTUSD"], start_ns=0, end_ns=1, token="x&y")
-
-
-@pytest.mark.trio
-async def test_the_venue_s_limit_on_history_is_kept(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
-) -> None:
-    """A hundred pages at once, the next when the first of them is ten minutes old."""
-    asked_s: list[float] = []
-
-    async def answer(*_arguments: object, **_named: object) -> None:
-        asked_s.append(trio.current_time())
-
-    monkeypatch.setattr(module, "get_json", answer)
-    provider = KrakenFutures()
-    began_s = trio.current_time()
-    for _ in range(module.HISTORY_PAGES + 2):
-        await provider.history(products()["PI_XBTUSD"], start_ns=0, end_ns=1)
-        await trio.sleep(1)
-    waits = [round(each - began_s) for each in asked_s]
-    assert waits == [*range(100), 600, 601]
+def test_a_provider_has_a_past_and_a_recording_has_none() -> None:
+    """It comes without numbers, and whoever asks knows before."""
+    ends = Endpoints(stream_url="ws://127.0.0.1:1", rest_url="http://127.0.0.1:1", ends_on_clean_close=True)
+    assert KrakenFutures(ends).history() is None
+    info = KrakenFutures().info
+    assert (info.has_history, info.numbers_trades, info.numbers_history) == (True, True, False)
 
 
 @pytest.mark.trio

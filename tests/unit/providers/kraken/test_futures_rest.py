@@ -11,8 +11,8 @@ import pytest
 
 from core.errors import ConsoleError, NotFoundError, PermanentError, ResourceExhaustedError, TransientError
 from core.model.records import BUY, NO_SIDE, SELL
+from providers.kraken.futures.answers import HistoryPage, parse_executions
 from providers.kraken.futures.errors import is_harmless, named_product, read_refusal, venue_error
-from providers.kraken.futures.history import HistoryPage, parse_executions
 from providers.kraken.futures.tickers import parse_tickers
 
 VENUE = "KRAKEN_FUTURES"

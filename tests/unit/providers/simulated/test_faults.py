@@ -56,6 +56,26 @@ def test_bad_plans(text: str) -> None:
     assert all(name in str(caught.value) for name in FAULTS)
 
 
+def test_one_symbol_falls_silent() -> None:
+    """From its second on every frame of a mute symbol is dropped, by whichever form of its name; no other is."""
+    now_ns = 0
+    line = FaultLine(FaultPlan.parse("mute=btc/usd@5s, mute=PI_XBTUSD@0s"), lambda: now_ns)
+    texts = [f'{{"symbol":"{name}"}}' for name in ("BTC/USD", "BTCUSD", "BTC/USDT", "PI_XBTUSD", "PF_XBTUSD")]
+    early = [text for text in texts if line.apply(Frame(text)).frames]
+    now_ns = 5 * 10**9
+    late = [text for text in texts if line.apply(Frame(text)).frames]
+    assert early == [texts[0], texts[1], texts[2], texts[4]]
+    assert late == [texts[2], texts[4]]
+
+
+@pytest.mark.parametrize("text", ["mute", "mute=5", "mute=BTCUSD", "mute=@5s", "mute=BTCUSD@5", "mute=\x1b@5s"])
+def test_a_mute_names_a_symbol_and_a_time(text: str) -> None:
+    """A mute without symbol or seconds is a usage error, told without control characters."""
+    with pytest.raises(UsageError, match="SYMBOL@SECONDS") as caught:
+        FaultPlan.parse(text)
+    assert str(caught.value).isprintable()
+
+
 def test_every_third() -> None:
     """Every N-th frame is hit: dropped, doubled, or swapped with the next one."""
     assert _outcomes("gap=3", 6) == [["0"], ["1"], [], ["3"], ["4"], []]

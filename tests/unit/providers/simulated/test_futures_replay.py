@@ -119,14 +119,16 @@ async def test_the_history_of_a_recording_is_what_was_played(captures: Path) -> 
     async with running("kraken_futures", recording) as venue:
         provider = KrakenFutures(Endpoints(stream_url=venue.stream_url, rest_url=venue.rest_url))
         product = (await provider.catalogue()).resolve("PI_ETHUSD")
-        before = await provider.history(product, start_ns=0, end_ns=2**62)
+        history = provider.history()
+        assert history is not None
+        before = [page async for page in history.trades(product, start_ns=0, end_ns=2**62)]
         async with connected(venue) as client:
             await client.send({"event": "subscribe", "feed": "trade", "product_ids": ["PI_ETHUSD"]})
             await client.drain()
-        after = await provider.history(product, start_ns=0, end_ns=2**62)
+        (after,) = [page async for page in history.trades(product, start_ns=0, end_ns=2**62)]
         assert await provider.tickers() == {}
-    assert (before.executions, len(after.executions), after.rejected) == ((), 101, 0)
-    assert after.executions[-1].price_e9 == 2_005_200_000_000
+    assert (before, len(after.records), after.rejected) == ([], 101, 0)
+    assert after.records["price"][-1] == 2_005_200_000_000
 
 
 @pytest.mark.trio

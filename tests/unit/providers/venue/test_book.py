@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from core.model.records import BUY, SELL
 from providers.venue.book import Book
 
@@ -25,6 +28,21 @@ def test_top_gives_what_there_is() -> None:
     """Asking for more levels than there are gives those there are."""
     assert _filled().bids.top(10) == ([99, 98, 97, 96, 95], [1, 2, 3, 4, 5])
     assert Book().asks.top(10) == ([], [])
+
+
+@given(st.lists(st.tuples(st.integers(1, 15), st.integers(0, 3), st.integers(1, 12)), max_size=40))
+def test_what_is_remembered_of_the_top_is_the_top(changes: list[tuple[int, int, int]]) -> None:
+    """After any changes and cuts, however often and for how many levels it is asked, the answer is what stands."""
+    asked, fresh = Book(), Book()
+    for price_e9, quantity_e8, depth in changes:
+        for book in (asked, fresh):
+            book.apply(SELL, price_e9, quantity_e8)
+            book.truncate(depth)
+        stands = dict(zip(*asked.asks.top(99), strict=True))
+        for count in (2, 10):
+            assert asked.asks.top(count) == tuple(map(list, ([*stands][:count], [*stands.values()][:count])))
+            assert asked.asks.top(count) is asked.asks.top(count)
+    assert asked.asks.top(10) == fresh.asks.top(10)
 
 
 def test_applying_again_replaces_the_quantity() -> None:

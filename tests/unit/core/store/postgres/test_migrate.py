@@ -71,6 +71,19 @@ def test_what_is_missing_is_applied(connection: Connection) -> None:
     check(connection)
 
 
+def test_gaps_of_an_older_database_are_kept(connection: Connection) -> None:
+    """Gaps that were recorded before it was told what was recovered are there after the migration."""
+    known = available()
+    migrate(connection, migrations=known[:2])
+    connection.execute(
+        "INSERT INTO gaps (venue, symbol, schema, start_ns, end_ns, rows, cause)"
+        " VALUES ('KRAKEN', 'BTCUSD', 'trades', 1, 5, 9, 'missed')"
+    )
+    assert migrate(connection)[0] == known[2].name
+    found = connection.execute("SELECT rows, cause, recovered, reason FROM gaps").fetchall()
+    assert found == [(9, "missed", 0, "")]
+
+
 def test_what_would_be_done_is_told_and_not_done(connection: Connection) -> None:
     """The names that wait, and who will keep the days, are known beforehand, and looking changes nothing."""
     names = [migration.name for migration in available()]
@@ -168,7 +181,7 @@ def test_two_at_once_apply_everything_once(postgres_url: str) -> None:
         ("UPDATE schema_migrations SET sha256 = 'else' WHERE version = 1", "0001_market_data.sql was edited"),
         ("DELETE FROM schema_migrations WHERE version = 1", "migration 0001 is missing before 0002"),
         (
-            "INSERT INTO schema_migrations VALUES (generate_series(3, 99), E'9999_later\\x1b.sql', '')",
+            "INSERT INTO schema_migrations VALUES (generate_series(4, 99), E'9999_later\\x1b.sql', '')",
             r"the database is newer.*9999_later\?\.sql.*use the newer program",
         ),
     ],
