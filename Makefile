@@ -23,9 +23,12 @@ test: $(STAMP)
 	$(BIN)/lint-imports --config importlinter.ini --no-cache
 	$(BIN)/python -m pytest -q
 
-# The peers that rings and the store are measured beside; without them their rows are left out.
+# The peers that rings, the store and feeds are measured beside; without them their rows are left out. Two of them bring so
+# much with them that they get an environment of their own.
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'iceoryx2>=0.10' 'pyzmq>=27' 'polars>=1.30' || true
+	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check cryptofeed nautilus_trader || true
 	$(BIN)/python -m perf $(ONLY)
 
 format: $(STAMP)

@@ -58,6 +58,7 @@ class FeedHost:
         self._watchdog = Watchdog()
         self._verdicts: Mapping[str, Verdict] = {}
         self._mending = Mending(plan, publisher)
+        self._changing = trio.Lock()
 
     def counters(self) -> list[FeedCounters]:
         """What every symbol counted, summed over restarts."""
@@ -119,12 +120,13 @@ class FeedHost:
         """
         provider, catalogue = self._running()
         instrument = await self._find(provider, catalogue, symbol)
-        created = not self._publisher.of_symbol(instrument.symbol, self.venue)
-        if created:
-            (numbered,) = await self._number([instrument])
-            provider.subscribe(numbered)
-            self._wanted = [*self.streamed_symbols(), instrument.symbol]
-        rings = self._publisher.make_public(instrument.symbol, self.venue)
+        async with self._changing:
+            created = not self._publisher.of_symbol(instrument.symbol, self.venue)
+            if created:
+                (numbered,) = await self._number([instrument])
+                provider.subscribe(numbered)
+                self._wanted = [*self.streamed_symbols(), instrument.symbol]
+            rings = self._publisher.make_public(instrument.symbol, self.venue)
         return {
             "symbol": instrument.symbol,
             "venue": self.venue,
@@ -136,12 +138,14 @@ class FeedHost:
         """Stop streaming a symbol and remove its rings. Raises `ConsoleError`."""
         provider, catalogue = self._running()
         instrument = catalogue.resolve(symbol)
-        if not self._publisher.of_symbol(instrument.symbol, self.venue):
-            raise NotFoundError("not streamed", f"{instrument.symbol} on {self.venue}")
-        provider.unsubscribe(instrument.symbol)
-        self._mending.forget(instrument.symbol)
-        self._publisher.remove(instrument.symbol, self.venue)
-        self._wanted = self.streamed_symbols()
+        async with self._changing:
+            if not self._publisher.of_symbol(instrument.symbol, self.venue):
+                raise NotFoundError("not streamed", f"{instrument.symbol} on {self.venue}")
+            provider.unsubscribe(instrument.symbol)
+            # A feed that restarts while what waits is published shall not bring it back.
+            self._wanted = [each for each in self.streamed_symbols() if each != instrument.symbol]
+            await self._mending.forget(instrument.symbol)
+            self._publisher.remove(instrument.symbol, self.venue)
         return {"symbol": instrument.symbol, "venue": self.venue}
 
     async def _find(self, provider: Provider, catalogue: SymbolMap, symbol: str) -> Instrument:
@@ -171,7 +175,7 @@ class FeedHost:
                 await self._keep_running()
                 nursery.cancel_scope.cancel()
         finally:
-            self._mending.end()
+            await self._mending.end()
 
     async def _keep_running(self) -> None:
         budget = RestartBudget()
@@ -207,7 +211,7 @@ class FeedHost:
             self._take_over(provider.connection)
             catalogue = await provider.catalogue()
             instruments = await self._number(self._choose(catalogue, wanted))
-            sink = self._mending.sink_of(provider, nursery)
+            sink = await self._mending.sink_of(provider, nursery)
             async with trio.open_nursery() as streams:
                 self._runs.append(await streams.start(provider.stream, instruments, sink))
                 self._provider, self._catalogue = provider, catalogue

@@ -27,7 +27,7 @@ class Mending:
         # What became of the trades of channels that are gone, by symbol.
         self._gone: dict[str, TradeCounts] = {}
 
-    def sink_of(self, provider: Provider, nursery: trio.Nursery) -> Sink:
+    async def sink_of(self, provider: Provider, nursery: trio.Nursery) -> Sink:
         """Where `provider` is to stream into, mended by a task of `nursery`, which belongs to this run of it."""
         self._take_told()
         self._replaying = provider if isinstance(provider, Replaying) else None
@@ -36,22 +36,22 @@ class Mending:
             return self._publisher
         live = self._source == "live"
         if not live:
-            self.end()  # a market that is made anew has no past in common with the last one
+            await self.end()  # a market that is made anew has no past in common with the last one
         if self._healing is None:
             self._healing = HealingSink(self._publisher, resume=live)
         nursery.start_soon(self._healing.run, provider.history(), provider.connection)
         return self._healing
 
-    def forget(self, symbol: str) -> None:
+    async def forget(self, symbol: str) -> None:
         """A symbol was unsubscribed: what waits for its missing trades is published."""
-        if self._healing is not None and (counts := self._healing.forget(symbol)) is not None:
+        if self._healing is not None and (counts := await self._healing.forget(symbol)) is not None:
             self._keep({symbol: counts})
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Nothing more will come: publish what waits."""
         self._take_told()
         if self._healing is not None:
-            self._healing.close()
+            await self._healing.close()
             self._keep(self._healing.counts())
             self._intervals += self._healing.intervals
             self._healing = None
@@ -69,7 +69,7 @@ class Mending:
         row["recovered"] = 0 if counted is None else counted.recovered
         if counted is not None:
             row["trades"] = counted.published
-            row["gaps"] = counted.gaps + counters.book_breaks
+            row["gaps"] = counted.gaps
 
     def _take_told(self) -> None:
         if self._replaying is not None:

@@ -19,6 +19,8 @@ DEMO_PROVIDERS: Final[frozenset[ProviderName]] = frozenset({"kraken_futures"})
 """Those whose venue has a place to practise, with other prices than its market."""
 DATASET_PROVIDERS: Final[frozenset[ProviderName]] = frozenset({"databento"})
 """Those that carry many venues, one a dataset."""
+BARS: Final = ("1s", "1m", "1h")
+"""How long the bars may be that these stream."""
 SIMULATED: Final = "simulated"
 
 
@@ -28,7 +30,7 @@ class FeedPlan:
 
     An empty `symbols` streams everything the simulated venue or the recording offers. `demo` streams from the venue's
     own place to practise, `redundant` over two connections at once. `dataset` is which one of a provider that has
-    many.
+    many, `bars` the lengths of those to be streamed from it.
     """
 
     provider: ProviderName
@@ -37,6 +39,7 @@ class FeedPlan:
     demo: bool = False
     redundant: bool = False
     dataset: str = ""
+    bars: tuple[str, ...] = ()
     recordings: tuple[Path, ...] = ()
     speed: float | None = 1.0
     seed: int = 1

@@ -14,7 +14,7 @@ from core.flow.publish import PublishedRing
 from core.model.instruments import Instrument
 from providers.base import FeedCounters, Subscription
 from providers.connection import ConnectionState
-from providers.venue.watchdog import Verdict
+from providers.venue.watchdog import Health, Verdict
 
 if TYPE_CHECKING:
     from console.supervise import Engine
@@ -103,7 +103,9 @@ def summary(engine: Engine) -> dict[str, Any]:
         "uptime_s": round((wall_ns() - engine.started_ns) / NS_PER_S, 3),
         "source": _source(engine),
         "feeds": [
-            {name: row[name] for name in shown} | attrs.asdict(told.of_symbol(row["venue"], row["symbol"]))
+            {name: row[name] for name in shown}
+            | _unwell(row)
+            | attrs.asdict(told.of_symbol(row["venue"], row["symbol"]))
             for report in reports
             for row in report["feeds"]
         ],
@@ -119,6 +121,13 @@ def summary(engine: Engine) -> dict[str, Any]:
             *([f"store: {problem}"] if (problem := _store_problem(engine)) else []),
         ],
     }
+
+
+def _unwell(row: dict[str, Any]) -> dict[str, str]:
+    # What the watchdog said last is a problem too, where the feed itself knows of none.
+    if row["problem"] or row["health"] not in {Health.STALE, Health.BROKEN}:
+        return {}
+    return {"problem": f"{row['health']}: {row['health_reason']}"}
 
 
 def _store_problem(engine: Engine) -> str:

@@ -206,12 +206,14 @@ class Storage:
         )
 
     def totals(self) -> dict[str, Any]:
-        """What was stored since the start: trades on top, quotes and books below. `waiting` records of any kind are
-        on this machine for the database; `replayed` is what it stored of those that an earlier engine had left."""
+        """What was stored since the start: trades on top, quotes, books and bars below. `waiting` records of any
+        kind are on this machine for the database; `replayed` is what it stored of those that an earlier engine had
+        left."""
         counts, spill = self.state.by_schema, self._opened.spill
         return counts_row(counts[Schema.TRADES]) | {
             "quotes": counts_row(counts[Schema.QUOTES]),
             "book_updates": counts_row(counts[Schema.BOOK]),
+            "bars": counts_row(*(count for schema, count in counts.items() if schema.is_bars)),
             "waiting": 0 if spill is None else spill.state.unsettled_rows,
             "replayed": 0 if spill is None else sum(result.rows for result in spill.inherited().values()),
             "problem": self.state.problem,

@@ -51,12 +51,7 @@ def flat_row(value: Gap | SeriesStats) -> Row:
     return {"venue": series.venue, "symbol": series.symbol, "schema": series.schema.value} | fields
 
 
-def counts_row(counts: SchemaCounts) -> dict[str, int]:
-    """What became of the records of one schema."""
-    return {
-        "rows": counts.rows,
-        "duplicates": counts.duplicates,
-        "out_of_order": counts.out_of_order,
-        "rejected": counts.rejected,
-        "lost": counts.lost,
-    }
+def counts_row(*counts: SchemaCounts) -> dict[str, int]:
+    """What became of the records of schemas, in sum."""
+    names = [field.name for field in attrs.fields(SchemaCounts)]
+    return {name: sum(getattr(each, name) for each in counts) for name in names}

@@ -92,7 +92,7 @@ class Engine:
         self._token = trio.lowlevel.current_trio_token()
         _allow_many_files()
         directory = _ring_directory()
-        for name in sweep(directory, now_ns=wall_ns()):
+        for name in sweep(directory, now_ns=wall_ns(), instance=self.plan.ring_owner or self.plan.instance):
             logger.info("removed what a killed engine had left: %s", name)
         with (
             _instance_lock(directory, self.plan.instance),

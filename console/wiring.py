@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from console.plan import LIVE_PROVIDERS, FeedPlan, ProviderName
 from core.clock import NS_PER_MS, wall_ns
 from core.model.publishers import SIMULATED_PREFIX
+from core.model.records import Schema
 from providers.base import Endpoints, Provider, ProviderInfo
 
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ def _kraken_futures_demo() -> Provider:
 def _databento(plan: FeedPlan, endpoints: Endpoints | None) -> Provider:
     from providers.databento.provider import Databento
 
+    bars = [Schema(f"ohlcv-{length}") for length in plan.bars]
     if plan.source != "simulated":
-        return Databento(plan.dataset, plan.symbols, endpoints)
+        return Databento(plan.dataset, plan.symbols, endpoints, bars=bars)
     from providers.databento.key import ApiKey
     from providers.simulated.databento_market import DATASET
     from providers.simulated.databento_venue import KEY
 
-    return Databento(DATASET, plan.symbols, endpoints, key=ApiKey(KEY))
+    return Databento(DATASET, plan.symbols, endpoints, bars=bars, key=ApiKey(KEY))
 
 
 _PROVIDERS: dict[ProviderName, Make] = {

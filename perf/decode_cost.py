@@ -36,6 +36,8 @@ ROUNDS = 7
 PEER_ROUNDS = 3
 MADE = 10_000
 BATCH = 10
+READ = 100
+"""Texts that one read of the socket brings: what 20 KB hold."""
 TRADE_US, LEVEL_US = 3.0, 12.0
 """What a trade, and what the change of one level of a book, may cost at most."""
 
@@ -192,8 +194,10 @@ def _futures(sink: Sink) -> FuturesFeed:
 
 def _hand_over(feed: _Feed, texts: Sequence[Frame]) -> None:
     handle = feed.handle
-    for text, received_ns in texts:
-        handle(text, received_ns)
+    for at in range(0, len(texts), READ):
+        for text, received_ns in texts[at : at + READ]:
+            handle(text, received_ns)
+        feed.flush()
 
 
 def _check(counters: FeedCounters) -> None:

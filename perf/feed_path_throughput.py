@@ -54,6 +54,9 @@ class _Drop:
     def handle(self, text: str, ts_recv_ns: int) -> None:
         """Drop it."""
 
+    def flush(self) -> None:
+        """Nothing to publish."""
+
     def closed(self) -> None:
         """Nothing to withhold."""
 

@@ -52,10 +52,9 @@ class BookState(enum.StrEnum):
 class FeedCounters:
     """What happened on the feed of one symbol since the start. Counts of records but where said otherwise.
 
-    `book_updates` counts book messages received and understood; `gaps` the intervals of trade ids missing now, plus
-    the breaks of the book's sequence, which `book_breaks` counts alone; `rejected` records whose numbers do not fit;
-    `skewed` those whose venue time is minutes away from ours. `last_event_ns` and `last_recv_ns` are instants, 0
-    before the first record.
+    `book_updates` counts book messages received and understood; `gaps` the intervals of trade ids missing now,
+    `book_breaks` the breaks of the book's sequence; `rejected` records whose numbers do not fit; `skewed` those whose
+    venue time is minutes away from ours. `last_event_ns` and `last_recv_ns` are instants, 0 before the first record.
     """
 
     instrument: Instrument

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -71,9 +71,11 @@ class ConnectionState:
     when it stands where it stands, failed attempts to come back included.
 
     Both delays are those of the last minute. `publish_delay` is, for each message, the time from the read that
-    brought its last bytes out of the socket until the feed has handled it, records pushed; what came with the same
-    read and went before it is included. `venue_delay` is the time from a trade at the venue to that read, by the
+    brought its last bytes out of the socket until the feed has handled all that came with that read, records pushed.
+    `venue_delay` is the time from a trade at the venue to that read, by the
     clocks of two machines, and so also holds what waited in the network and in this machine's buffers.
+
+    `entered` is called after each step: whoever looks only now and then misses a loss that is over within moments.
     """
 
     venue: str
@@ -85,6 +87,7 @@ class ConnectionState:
     reconnects: int = 0
     venue_delay: LatencyHistogram = attrs.Factory(_recent_delays)
     publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
+    entered: Callable[[], None] | None = attrs.field(default=None, eq=False, repr=False)
 
     def enter(self, status: ConnectionStatus, reason: str = "") -> None:
         """Go to `status`, or stay with another reason. One that cannot follow on where it stands is a programming
@@ -93,6 +96,8 @@ class ConnectionState:
         if status is not self.status or not self.since_ns:
             self.since_ns = wall_ns()
         self.status, self.reason = status, reason
+        if self.entered is not None:
+            self.entered()
 
     @contextmanager
     def attempting(self) -> Iterator[None]:

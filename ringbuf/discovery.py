@@ -224,6 +224,14 @@ def ring_path(symbol: str, venue: str = "", *, schema: str = "trades", instance:
     raise RingError(f"{state.instance} has no {schema} ring of {_shown(symbol)} at {at_venue} yet")
 
 
+def is_served(symbol: str, venue: str = "", *, instance: str = "") -> bool:
+    """Whether any running instance has public rings of a canonical symbol."""
+    try:
+        return bool(_serving(symbol, venue, instance))
+    except RingError:
+        return False
+
+
 def _serving(symbol: str, venue: str, instance: str) -> list[tuple[ServiceState, str]]:
     living = [state for state in instances() if state.alive and instance in ("", state.instance)]
     pairs = [(state, at) for state in living for at in state.venues if venue in ("", at)]

@@ -112,6 +112,10 @@ def _listed(item: Any) -> Any:
 
 
 def _named(one: dict[str, Any]) -> str:
+    if "standing" in one:
+        return str(one["channel"]) if one["standing"] == "granted" else f"{one['channel']} {one['standing']}"
+    if "leg" in one:
+        return f"{one['leg']}: {one['status']}, first with {one['brought_first']}, missed {one['missed']}"
     # A reader of a ring: how far it is behind matters, unless it is not.
     late = [f" {name} {one[name]}" for name in ("lag", "lapped") if one.get(name)]
     return f"{one.get('name', '?')}{''.join(late)}"

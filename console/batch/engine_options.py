@@ -13,6 +13,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--provider", help="kraken, kraken_futures, binance, databento or simulated; several by commas")
     what.add_argument("--symbols", help="canonical symbols like BTCUSD,ETHUSD")
     what.add_argument("--dataset", metavar="NAME", help="the dataset of databento, as GLBX.MDP3")
+    what.add_argument("--bars", metavar="LENGTHS", help="bars to stream from databento too: 1s, 1m or 1h")
     what.add_argument("--demo", action="store_true", help="stream from the venue's demo market (kraken_futures)")
     what.add_argument(
         "--redundant",

@@ -10,6 +10,7 @@ from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
 from config.schema import AddressSettings, CacheSettings, Settings, VenueSettings
 from console.plan import (
+    BARS,
     DATASET_PROVIDERS,
     DEMO_PROVIDERS,
     CachePlan,
@@ -104,6 +105,10 @@ def feed_plans(arguments: argparse.Namespace, settings: Settings) -> tuple[FeedP
         raise UsageError(
             "dataset without a provider that has one", ascii(arguments.dataset)[:40], hint="--provider databento"
         )
+    if arguments.bars is not None and not any(name in DATASET_PROVIDERS for name, _ in providers):
+        raise UsageError(
+            "bars from a provider that has none", ascii(arguments.bars)[:40], hint="--provider databento"
+        )
     if not symbols and not recordings and not any(simulated for _, simulated in providers):
         symbols = settings.engine.symbols
     speed = parse_speed(arguments.speed)
@@ -143,6 +148,7 @@ def _feed(
         demo=arguments.demo and not simulated,
         redundant=_redundant(name, arguments, venue, recorded=bool(recordings)),
         dataset=dataset,
+        bars=_bars(arguments.bars) if name in DATASET_PROVIDERS else (),
         recordings=recordings,
         speed=speed,
         seed=arguments.seed,
@@ -182,6 +188,13 @@ def _dataset(
     dataset = check_dataset(arguments.dataset or settings.engine.dataset)
     read_key()
     return dataset
+
+
+def _bars(text: str | None) -> tuple[str, ...]:
+    lengths = tuple(dict.fromkeys(part.strip().lower() for part in (text or "").split(",") if part.strip()))
+    if (text is not None and not lengths) or not set(lengths) <= set(BARS):
+        raise UsageError("no such bars", ascii(text)[:40], hint=f"{', '.join(BARS)}; several by commas")
+    return lengths
 
 
 def _duration_s(arguments: argparse.Namespace) -> float:

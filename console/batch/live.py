@@ -49,27 +49,54 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_ring(symbol: str, venue: str, instance: str) -> Path:
-    """The public trade ring of a symbol. One that is streamed without a public ring is asked for one.
+    """The public trade ring of a symbol. Where one engine alone streams it, and without a public ring, that is asked
+    for one; nothing else about an engine is changed.
 
     Raises:
-        NotFoundError: nobody serves it and nobody will.
+        NotFoundError: nobody streams it, or it is not known which of several is meant.
     """
     from console.batch.control import ask
-    from core.errors import ConsoleError, NotFoundError
+    from core.errors import NotFoundError
     from ringbuf import discovery, layout
 
     try:
         return discovery.ring_path(symbol, venue, instance=instance)
     except layout.RingError as error:
         cause = error
+    streaming = [] if discovery.is_served(symbol, venue, instance=instance) else _streaming(symbol, venue, instance)
+    if len(streaming) > 1:
+        names = ", ".join(f"{engine} ({at})" for engine, at in streaming)
+        raise NotFoundError(f"no public ring of {symbol}", f"streamed by {names}", hint="name --instance and --venue")
+    if not streaming:
+        raise NotFoundError("no ring", str(cause), hint="instances shows what is served") from cause
+    ((engine, at),) = streaming
+    ask(engine, "subscribe", symbol=symbol, venue=at)
+    try:
+        return discovery.ring_path(symbol, at, instance=engine)
+    except layout.RingError as error:
+        raise NotFoundError("no ring", str(error), hint="instances shows what is served") from error
+
+
+def _streaming(symbol: str, venue: str, instance: str) -> list[tuple[str, str]]:
+    # The engines that stream a symbol for themselves alone, each with the venue.
+    from console.batch.control import ask
+    from core.errors import ConsoleError
+    from ringbuf import discovery
+
+    found = []
     for state in discovery.instances():
-        if state.alive and instance in {"", state.instance}:
-            try:
-                ask(state.instance, "subscribe", symbol=symbol, venue=venue)
-                return discovery.ring_path(symbol, venue, instance=state.instance)
-            except (ConsoleError, layout.RingError) as error:
-                cause = layout.RingError(str(error))
-    raise NotFoundError("no ring", str(cause), hint="instances shows what is served") from cause
+        if not state.alive or instance not in {"", state.instance}:
+            continue
+        try:
+            feeds = ask(state.instance, "status")["feeds"]
+        except ConsoleError:
+            continue  # it has just stopped, or is too busy to be asked more of
+        found += [
+            (state.instance, row["venue"])
+            for row in feeds
+            if row["symbol"] == symbol and row["streaming"] and venue in {"", row["venue"]}
+        ]
+    return found
 
 
 class _Follower:

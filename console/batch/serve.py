@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from console.batch import engine_options, output
-from core.errors import single_error
+from core.errors import TransientError, single_error
 
 if TYPE_CHECKING:
     from console.supervise import Engine
@@ -58,13 +58,15 @@ def run_headless(plan: Any, *, form: str) -> int:
     except output.OutputError:
         if not code:
             raise  # stopped by a signal, after the terminal went: there is nobody to tell
+    if not code and engine.summary["unavailable"] and not engine.summary["feeds"]:
+        return TransientError.exit_code
     return PARTLY_DONE if is_partly_done(engine.summary) else int(code)
 
 
 def is_partly_done(summary: dict[str, Any]) -> bool:
     """Whether a feed was given up or records were never stored."""
     store = summary.get("store")
-    lost = 0 if store is None else store["lost"] + store["quotes"]["lost"] + store["book_updates"]["lost"]
+    lost = 0 if store is None else sum(found["lost"] for _, found in _by_kind(store))
     return bool(lost or summary.get("errors"))
 
 
@@ -77,15 +79,23 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
     recovered, lost = summary["recovered"], summary["lost"]
     if recovered or lost:
         output.talk(f"trades that a stream did not bring: {recovered:,} recovered, {lost:,} lost")
+    for venue in summary["unavailable"]:
+        output.talk(f"nothing came from {venue}")
     for error in summary["errors"]:
         output.talk(f"given up: {error}")
     store = summary["store"]
     if store is not None:
-        counts = (("trades", store), ("quotes", store["quotes"]), ("books", store["book_updates"]))
-        kept = ", ".join(f"{found['rows']:,} {what}" for what, found in counts)
+        counts = _by_kind(store)
+        # Bars are streamed by few.
+        kept = ", ".join(f"{found['rows']:,} {what}" for what, found in counts if found["rows"] or what != "bars")
         lost = sum(found["lost"] for _, found in counts)
         output.talk(f"stored {kept}" + (f"; {lost:,} records were LOST" if lost else ""), *not_yet_stored(store))
     output.talk(f"{summary['instance_id']} ran for {summary['uptime_s']:.1f} s")
+
+
+def _by_kind(store: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    others = (("quotes", "quotes"), ("books", "book_updates"), ("bars", "bars"))
+    return [("trades", store), *((what, store[name]) for what, name in others)]
 
 
 def not_yet_stored(store: dict[str, Any] | None) -> list[str]:

@@ -40,6 +40,7 @@ def ask_venue(
         demo=demo,
         redundant=False,
         dataset=dataset if provider in DATASET_PROVIDERS else None,
+        bars=None,
         symbols=symbols,
         recording=None,
         speed="1",

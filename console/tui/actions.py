@@ -131,7 +131,7 @@ def help_rows(
     acts = [action for action in ACTIONS if not action.name.startswith("screen_")]
     notes = [
         "prices: t Tether, c USDC, e euro, g pound, b bitcoin, * another currency",
-        f"~ and dim: nothing heard for 10 s    {glyphs.warning} book withheld: it cannot be trusted now",
+        f"{glyphs.quiet} quiet: nothing comes or need come   ~ stale: it should   {glyphs.warning} broken: it cannot",
         *([leaving] if leaving else []),
     ]
     entries = [("1 … 8" if not ascii_only else "1 - 8", "the screens")]

@@ -19,7 +19,7 @@ from console.tui.snapshot import Key, Snapshot
 from console.tui.status import EngineStatus, Feed, Ring
 from console.tui.text import clean
 from core.clock import NS_PER_S, WallClock
-from core.model.records import Records, Schema
+from core.model.records import STREAMED, Records, Schema
 from ringbuf.layout import RingError
 from ringbuf.reader import RingReader
 
@@ -203,7 +203,7 @@ class Attachment:
         ]
 
 
-_SCHEMAS = frozenset(str(schema) for schema in Schema)
+_SCHEMAS = frozenset(map(str, STREAMED))
 
 
 def _updated(market: Market | None, key: Key, feed: Feed | None) -> Market:

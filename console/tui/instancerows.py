@@ -123,6 +123,7 @@ def instance_rows(
     shares = share_height(
         height, engines=len(services.found), connections=len(connections), rings=len(rings), readers=len(readers)
     )
+    shown = _fitting(connections, shares.connections)
     draw = _Drawing(width, glyphs, shares.heads)
     rows = draw.table(
         _engines_title(services, snapshot, glyphs), _ENGINES, shares.engines,
@@ -130,8 +131,8 @@ def instance_rows(
         services.problem or ("no engine is announced" if services.looked else "looking for engines"),
     )  # fmt: skip
     rows += draw.table(
-        _connections_title(status), _CONNECTIONS, shares.connections,
-        [_connection_row(one, health, draw) for one in connections[: shares.connections]], "none",
+        _connections_title(status, shown=len(shown), total=len(connections)), _CONNECTIONS, shares.connections,
+        [_connection_row(one, health, draw) for one in shown], "none",
     )  # fmt: skip
     rows += draw.table(
         _rings_title(rings, snapshot, place), _RINGS, shares.rings,
@@ -209,7 +210,7 @@ def _engine_row(service: Service, now_ns: int, draw: _Drawing) -> Row:
 # -- connections -------------------------------------------------------------------------------------------------
 
 
-def _connections_title(status: EngineStatus | None) -> Row:
+def _connections_title(status: EngineStatus | None, *, shown: int, total: int) -> Row:
     if status is None:
         return (("Connections", "title"),)
     restarts = sum(one.restarts for one in status.connections)
@@ -217,6 +218,7 @@ def _connections_title(status: EngineStatus | None) -> Row:
     delays = [f"{delay / 1e6:.1f}" for delay in (status.publish_p50_ns, status.publish_p99_ns, status.publish_max_ns)]
     return (
         ("Connections", "title"),
+        (f"{shown} of {total}" if shown < total else "", "dim"),
         (f"{children} in processes of their own" if children else "", "dim"),
         (_times(restarts, "restart") if restarts else "", "warn"),
         ("socket to ring {} ms, 99 % {}, worst {}".format(*delays) if status.delays else "", "dim"),
@@ -227,16 +229,21 @@ def _times(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def _fitting(connections: Sequence[Connection], room: int) -> Sequence[Connection]:
+    # A venue's own line tells of its legs: no leg takes the place of a venue.
+    return connections if len(connections) <= room else [one for one in connections if not one.leg][:room]
+
+
 def _connection_row(connection: Connection, health: Health, draw: _Drawing) -> Row:
     word = _CONNECTION_WORDS.get(connection.status, connection.status or "unknown")
     up = word == "up" and health.reachable
     style = "up" if up else "alert" if word in {"down", "error"} else "warn"
     rate = health.rates.get(connection.venue)
     cells: dict[str, Cell] = {
-        "venue": (connection.venue, "symbol"),
+        "venue": (f"  leg {connection.leg}", "dim") if connection.leg else (connection.venue, "symbol"),
         "state": (f"{draw.glyphs.light if up else draw.glyphs.warning} {word}", style),
-        "process": (f"pid {connection.pid}" if connection.pid else "in the engine", "text"),
-        "restarts": (str(connection.restarts), "warn" if connection.restarts else "dim"),
+        "process": (_process(connection), "text"),
+        "restarts": ("" if connection.leg else str(connection.restarts), "warn" if connection.restarts else "dim"),
         "rate": (draw.glyphs.minus if rate is None else short_count(round(rate)), "text"),
         "reconnects": (short_count(connection.reconnects), "text" if connection.reconnects else "dim"),
         "malformed": (short_count(connection.malformed), "warn" if connection.malformed else "dim"),
@@ -245,11 +252,18 @@ def _connection_row(connection: Connection, health: Health, draw: _Drawing) -> R
     return draw.row(_CONNECTIONS, cells)
 
 
+def _process(connection: Connection) -> str:
+    # A leg is where its venue is.
+    if connection.leg:
+        return ""
+    return f"pid {connection.pid}" if connection.pid else "in the engine"
+
+
 def _share(leg: Connection) -> str:
     # What one of several connections was good for; nothing of one that is alone.
     counts = (
-        (leg.brought_first, "first with {} trades"),
         (leg.missed, "missed {}"),
+        (leg.brought_first, "first with {} trades"),
         (leg.hand_overs, "handed over {}x"),
     )
     return ", ".join(text.format(short_count(count)) for count, text in counts if count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -42,8 +43,7 @@ def log_rows(
     for head, style, sentences in (("Problems now", "alert", problems), ("Repaired in the store", "warn", repairs)):
         if sentences:
             rows.append(title_row(((head, style), (str(len(sentences)), "dim")), width, glyphs))
-            room = max(min(len(sentences), height // 3), 1)
-            texts = [f" {glyphs.warning} {sentence}" for sentence in sentences[:room]]
+            texts = _told(sentences, width=width, room=max(height // 3, 1), glyphs=glyphs)
             rows += [((fit(text, width, ellipsis=glyphs.ellipsis), "warn"),) for text in texts]
     kept = filter_log(lines, level=level, pattern=pattern)
     parts = (
@@ -61,6 +61,17 @@ def log_rows(
     if not shown and room:
         rows.append(((fit(" nothing logged", width), "dim"),))
     return (rows + [((" " * width, ""),)] * height)[:height]
+
+
+def _told(sentences: Sequence[str], *, width: int, room: int, glyphs: Glyphs) -> list[str]:
+    # All of each where there is room for it, else a row each.
+    head, indent = f" {glyphs.warning} ", "   "
+    rows = [
+        row
+        for sentence in sentences
+        for row in textwrap.wrap(sentence, max(width, 8), initial_indent=head, subsequent_indent=indent)
+    ]
+    return rows if len(rows) <= room else [head + sentence for sentence in sentences[:room]]
 
 
 def _line_row(line: LogLine, width: int, glyphs: Glyphs) -> Row:

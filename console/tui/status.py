@@ -22,8 +22,9 @@ class Connection:
     """One connection to a venue; `messages` counts since the start. `pid` is the child process that holds it, 0
     when it is the engine itself; `restarts` counts how often it was started again after a failure.
 
-    What is streamed over several is told as one, and each of them in `legs`: there `brought_first` counts the trades
-    that no other had before, `missed` those that another had and this one did not, `hand_overs` planned successions.
+    What is streamed over several is told as one, and each of them in `legs`, by its number `leg`: `brought_first`
+    counts the trades that no other had before, `missed` those that another had and this one did not, `hand_overs`
+    planned successions.
     """
 
     venue: str
@@ -37,6 +38,7 @@ class Connection:
     brought_first: int = 0
     missed: int = 0
     hand_overs: int = 0
+    leg: int = 0
     legs: tuple[Connection, ...] = ()
 
     @property
@@ -68,6 +70,7 @@ class Feed:
     duplicates: int = 0
     out_of_order: int = 0
     gaps: int = 0
+    book_breaks: int = 0
     checksum_bad: int = 0
     rejected: int = 0
     malformed: int = 0
@@ -217,6 +220,7 @@ def _one_connection(row: Raw) -> Connection:
         brought_first=read_count(row, "brought_first"),
         missed=read_count(row, "missed"),
         hand_overs=read_count(row, "hand_overs"),
+        leg=read_count(row, "leg"),
     )
 
 
@@ -235,6 +239,7 @@ def _feed(row: Raw, connection: Connection | None) -> Feed:
         duplicates=read_count(row, "duplicates"),
         out_of_order=read_count(row, "out_of_order"),
         gaps=read_count(row, "gaps"),
+        book_breaks=read_count(row, "book_breaks"),
         checksum_bad=read_count(row, "checksum_bad"),
         rejected=read_count(row, "rejected"),
         malformed=0 if connection is None else connection.malformed,

@@ -17,7 +17,7 @@ JOBS: Final = ("compress", "verify")
 NAMED_GAPS: Final = 20
 """Of the gaps recorded the engine names so many, the newest."""
 _MOST_FINDINGS: Final = 1000
-_NOT_TRADES: Final = ("quotes", "book_updates")
+_NOT_TRADES: Final = ("quotes", "book_updates", "bars")
 _PLACE: Final = ("series", "symbol", "schema", "venue", "day")
 _SEVERITIES: Final = ("error", "warning", "info")
 

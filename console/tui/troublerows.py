@@ -9,8 +9,9 @@ from console.tui.status import Feed
 from console.tui.text import Glyphs, Row, fit, fit_row, short_count
 
 _COUNTS: Final = (
-    ("gaps", "gaps"), ("checksum_bad", "bad checksums"), ("rejected", "refused"), ("malformed", "malformed"),
-    ("reconnects", "reconnects"), ("skewed", "misdated"), ("out_of_order", "late"), ("duplicates", "dup"),
+    ("gaps", "gaps"), ("book_breaks", "broken books"), ("checksum_bad", "bad checksums"), ("rejected", "refused"),
+    ("malformed", "malformed"), ("reconnects", "reconnects"), ("skewed", "misdated"), ("out_of_order", "late"),
+    ("duplicates", "dup"),
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import trio
 from core.clock import NS_PER_S, monotonic_ns
 from core.errors import ConsoleError
 from core.flow.storefeed import RecordLost, SchemaCounts, StoreFeed
-from core.model.records import STREAMED, Schema
+from core.model.records import Schema
 
 if TYPE_CHECKING:  # flow and store know each other's shapes and nothing more
     from core.store.repository import AppendResult, SeriesKey, TickSink
@@ -38,7 +38,7 @@ class StoreState:
     lag_s: float = 0.0
     synced_ns: int = 0
     problem: str = ""
-    by_schema: dict[Schema, SchemaCounts] = attrs.Factory(lambda: {schema: SchemaCounts() for schema in STREAMED})
+    by_schema: dict[Schema, SchemaCounts] = attrs.Factory(lambda: {schema: SchemaCounts() for schema in Schema})
 
     @property
     def rows(self) -> int:
@@ -155,9 +155,7 @@ class _Consumer:
 
     def _count_settled(self) -> None:
         for series, result in self._settled():
-            counts = self._state.by_schema.get(series.schema)
-            if counts is not None:
-                counts.add(result)
+            self._state.by_schema[series.schema].add(result)
 
     def work(self) -> None:
         began_ns = monotonic_ns()

@@ -17,8 +17,8 @@ from ringbuf.reader import RingReader
 from ringbuf.writer import RingIdentity, RingWriter
 
 # A book record is eight times a trade: fewer of them keep the default ring near 3 MiB, and a book that is
-# half an hour old interests nobody.
-CAPACITY_DIVISOR = {Schema.TRADES: 1, Schema.QUOTES: 2, Schema.BOOK: 8}
+# half an hour old interests nobody. Of bars there is one an interval.
+CAPACITY_DIVISOR = dict.fromkeys(Schema, 8) | {Schema.TRADES: 1, Schema.QUOTES: 2}
 PRIVATE_DIVISOR = 8
 MIN_CAPACITY = 64
 STORE_READER = "store"
@@ -134,6 +134,13 @@ class RingPublisher:
             _close(ring)
             del self._rings[venue, symbol, ring.schema]
 
+    def room(self, instrument: Instrument, schema: Schema) -> int:
+        """How many records may be pushed into a ring before one is overwritten that is not stored yet; all that it
+        holds where no store reads."""
+        writer = self.channel(instrument, schema)
+        lags = _store_lags(self._rings[instrument.venue, instrument.symbol, schema], {})
+        return writer.capacity - min(lags, default=0)
+
     def store_lag(self) -> float:
         """How far the store is behind at the worst ring, as a share of the ring; 1 where no store reads one yet."""
         starts: dict[int, int] = {}
@@ -156,8 +163,12 @@ class RingPublisher:
 
 
 def _store_lag(ring: PublishedRing, starts: dict[int, int]) -> float:
-    lags = [reader.lag for reader in ring.observer.readers(starts) if reader.name == STORE_READER]
+    lags = _store_lags(ring, starts)
     return min(lags) / ring.writer.capacity if lags else 1.0
+
+
+def _store_lags(ring: PublishedRing, starts: dict[int, int]) -> list[int]:
+    return [reader.lag for reader in ring.observer.readers(starts) if reader.name == STORE_READER]
 
 
 def _close(ring: PublishedRing) -> None:

@@ -10,17 +10,18 @@ from ringbuf import layout
 from ringbuf.reader import RingReader
 
 FORGOTTEN_NS: Final = 600 * 1_000_000_000
-"""A public ring without a producer is kept this long for a restarted one, whose readers then just go on."""
+"""A ring without a producer is kept this long for a restarted one, which goes on from it, as do its readers."""
 
 
-def sweep(directory: Path, *, now_ns: int) -> list[str]:
-    """Remove sockets and locks of dead engines, their private rings, and public rings nobody came back for.
+def sweep(directory: Path, *, now_ns: int, instance: str) -> list[str]:
+    """Remove sockets and locks of dead engines, their private rings, and rings nobody came back for.
 
-    Returns the names of what was removed. What cannot be judged is left.
+    Nobody but `instance` can come back for its private ones. Returns the names of what was removed. What cannot be
+    judged is left.
     """
     removed = []
     for path in sorted(directory.iterdir()):
-        if _is_left_over(path, now_ns=now_ns):
+        if _is_left_over(path, now_ns=now_ns, instance=instance):
             path.unlink(missing_ok=True)
             removed.append(path.name)
     # Bells bear the inode of their ring.
@@ -32,7 +33,7 @@ def sweep(directory: Path, *, now_ns: int) -> list[str]:
     return removed
 
 
-def _is_left_over(path: Path, *, now_ns: int) -> bool:
+def _is_left_over(path: Path, *, now_ns: int, instance: str) -> bool:
     if path.suffix == ".lock":
         return not _is_locked(path)
     if path.suffix == ".sock":
@@ -44,8 +45,8 @@ def _is_left_over(path: Path, *, now_ns: int) -> bool:
     try:
         if ring.producer_alive:
             return False
-        private = path.name.startswith(".")
-        return private or ring.closed or now_ns - ring.heartbeat_ns > FORGOTTEN_NS
+        another_s = path.name.startswith(".") and ring.instance != instance
+        return another_s or ring.closed or now_ns - ring.heartbeat_ns > FORGOTTEN_NS
     finally:
         ring.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import enum
+from collections.abc import Sequence
 
 MAX_OPEN_GAPS = 1024
 
@@ -46,6 +47,18 @@ class Tape:
         return sum(
             max(min(high, last) - max(low, first) + 1, 0) for first, last in zip(self._lows, self._highs, strict=True)
         )
+
+    def follow(self, trade_ids: Sequence[int]) -> bool:
+        """Note `trade_ids` when all of them are new and next to each other, as nearly always; else note nothing."""
+        if not trade_ids:
+            return True
+        first = trade_ids[0]
+        if self.newest_id is not None and first != self.newest_id + 1:
+            return False
+        if trade_ids != list(range(first, first + len(trade_ids))):
+            return False
+        self.newest_id = trade_ids[-1]
+        return True
 
     def accept(self, trade_id: int) -> Verdict:
         """Note `trade_id` and say what it is."""

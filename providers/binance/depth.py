@@ -148,7 +148,7 @@ class DepthBook:
             if event.last_id < next_id:
                 self.counters.duplicates += 1
                 return
-            self._count_break()
+            self.counters.book_breaks += 1
             buffer.clear()
         buffer.append((event, ts_recv_ns))
 
@@ -160,8 +160,7 @@ class DepthBook:
                 self.counters.duplicates += self._bridged
                 return
             if self._bridged or event.first_id > next_id:
-                if self._bridged:
-                    self._count_break()
+                self.counters.book_breaks += self._bridged
                 self._break(f"book: update {event.first_id} where {next_id} is due", event, ts_recv_ns)
                 return
         self._stamps = (event.sent_ms * NS_PER_MS, ts_recv_ns)
@@ -174,16 +173,12 @@ class DepthBook:
         self._last_id = event.last_id
         self._bridged = True
         if self._book.crossed:
-            self._count_break()
+            self.counters.book_breaks += 1
             self._break("book: bid above ask", None, ts_recv_ns)
             return
         if len(self._book.bids) > MAX_LEVELS or len(self._book.asks) > MAX_LEVELS:
             self._book.truncate(KEPT_LEVELS)
         self._publish(F_LAST)
-
-    def _count_break(self) -> None:
-        self.counters.gaps += 1
-        self.counters.book_breaks += 1
 
     def _break(self, problem: str, event: Depth | None, ts_recv_ns: int) -> None:
         self.counters.problem = problem

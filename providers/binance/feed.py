@@ -7,31 +7,20 @@ by the decoder of that kind. Symbols come and go while it runs; the others do no
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-import attrs
 import msgspec
 
 from core.errors import PermanentError, ResourceExhaustedError, TransientError
 from core.flow.printable import printable
-from core.flow.tape import Tape, Verdict
-from core.model.fixedpoint import FixedPointError
+from core.flow.tape import Tape
 from core.model.instruments import Instrument
-from core.model.records import Schema
-from providers.base import Channel, ChannelStatus, FeedCounters, Sink, Standing, Subscription
+from providers.base import ChannelStatus, FeedCounters, Sink, Standing, Subscription
 from providers.binance.depth import DepthBook
 from providers.binance.errors import Refusal, classify
-from providers.binance.normalise import (
-    NS_PER_MS,
-    decode_control,
-    decode_depth,
-    decode_quote,
-    decode_trade,
-    quote_record,
-    trade_record,
-)
+from providers.binance.market import Market
+from providers.binance.normalise import decode_control, decode_depth, decode_quote, decode_trade
 from providers.connection import ConnectionState
-from providers.venue.skew import MAX_SKEW_NS, skew_problem
 from providers.venue.sparse_log import SparseLog
 
 STREAMS = ("trade", "bookTicker", "depth@100ms")
@@ -42,24 +31,6 @@ _EXCERPT = 200
 _COMBINED = '{"stream":"'
 
 _log = logging.getLogger("ringside.binance")
-
-
-@attrs.define(kw_only=True)
-class _Market:
-    """What is kept of one symbol. `known_gaps` are those of the tape that the counters already show.
-
-    While `returning`, frames may still come from the symbol's last subscription, before the venue answers this one.
-    """
-
-    instrument: Instrument
-    counters: FeedCounters
-    trades: Channel
-    quotes: Channel
-    book: DepthBook
-    tape: Tape
-    known_gaps: int
-    returning: bool
-    newest_quote: int = -1
 
 
 def _always(_counters: FeedCounters) -> bool:
@@ -91,7 +62,8 @@ class BinanceFeed:
         self._connection = connection
         self._request_snapshot = request_snapshot
         self._is_listed = is_listed
-        self._markets: dict[str, _Market] = {}
+        self._markets: dict[str, Market] = {}
+        self._touched: dict[str, Market] = {}
         # The tapes of symbols streamed no more: late frames of theirs are expected, and a return goes on from there.
         self._left: dict[str, Tape] = {}
         self._changed = False
@@ -111,9 +83,7 @@ class BinanceFeed:
         self._pending.clear()
         self._granted.clear()
         for market in self._markets.values():
-            market.newest_quote = -1
-            market.returning = False
-            market.book.begin()
+            market.opened()
         wanted = [symbol for symbol in self._markets if symbol not in self._refused]
         return [
             self._subscription(wanted[at : at + SYMBOLS_A_MESSAGE]) for at in range(0, len(wanted), SYMBOLS_A_MESSAGE)
@@ -123,7 +93,7 @@ class BinanceFeed:
         """The connection is lost: nothing is granted, and every book that stands is withheld."""
         self._granted.clear()
         for market in self._markets.values():
-            market.book.withhold()
+            market.closed()
 
     def subscribe(self, instrument: Instrument) -> FeedCounters:
         """Stream `instrument` too; see `Provider.subscribe`. From then on no refusal ends the stream."""
@@ -152,29 +122,24 @@ class BinanceFeed:
         name = market.instrument.venue_symbol
         del self._markets[name]
         self.active[:] = [each for each in self.active if each is not market.counters]
-        market.tape.restart()
-        self._left[name] = market.tape
+        self._left[name] = market.left()
         self._changed = True
         self._granted.discard(name)
         self._refused.pop(name, None)
         for asked in self._pending.values():
             if name in asked:
                 asked.remove(name)
-        market.book.end()
-        market.counters.problem = ""
         self.outbox.append(self._question("UNSUBSCRIBE", _streams([name])))
 
     def subscriptions(self) -> Mapping[str, Subscription]:
         """What is wanted and what the venue says to it; see `Provider.subscriptions`. A name has one answer for all
         of its streams."""
-        said = {market.instrument.symbol: self._said(name) for name, market in self._markets.items()}
+        said = {
+            market.instrument.symbol: _said(name, self._refused, self._granted)
+            for name, market in self._markets.items()
+        }
         said |= {symbol: ChannelStatus(Standing.REFUSED, why) for symbol, why in self._unlisted.items()}
         return {symbol: dict.fromkeys(STREAMS, status) for symbol, status in said.items()}
-
-    def _said(self, name: str) -> ChannelStatus:
-        if name in self._refused:
-            return ChannelStatus(Standing.REFUSED, self._refused[name])
-        return ChannelStatus(Standing.GRANTED if name in self._granted else Standing.ASKED)
 
     def probe(self) -> str:
         """Ask what is subscribed: the venue answers that even when no market moves."""
@@ -200,6 +165,12 @@ class BinanceFeed:
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
             self._malformed(text, error)
 
+    def flush(self) -> None:
+        """Publish what the frames since the last time brought; see `ws_client.Feed.flush`."""
+        for market in self._touched.values():
+            market.publish()
+        self._touched.clear()
+
     def _add(self, counters: FeedCounters) -> bool:
         # Unknown symbols have no channels: nothing would ever be pushed into them.
         instrument = counters.instrument
@@ -208,94 +179,34 @@ class BinanceFeed:
             return False
         self._unlisted.pop(instrument.symbol, None)
         name = instrument.venue_symbol
-        tape = self._left.get(name) or Tape()
-        book = DepthBook(instrument, counters, self._sink.channel(instrument, Schema.BOOK), self._request_snapshot)
-        self._markets[name] = _Market(
-            instrument=instrument,
-            counters=counters,
-            trades=self._sink.channel(instrument, Schema.TRADES),
-            quotes=self._sink.channel(instrument, Schema.QUOTES),
-            book=book,
-            tape=tape,
-            known_gaps=tape.gaps,
-            returning=self._left.pop(name, None) is not None,
+        self._markets[name] = Market(
+            counters,
+            self._sink,
+            self._connection,
+            tape=self._left.get(name),
+            request_snapshot=self._request_snapshot,
         )
+        self._left.pop(name, None)
         self.active.append(counters)
         return True
 
     def _trade(self, text: str, ts_recv_ns: int) -> None:
         trade = decode_trade(text).data
-        market = self._markets.get(trade.symbol)
-        if market is None:
-            self._stranger(text, trade.symbol)
-            return
-        counters, tape = market.counters, market.tape
-        ts_event_ns = trade.traded_ms * NS_PER_MS
-        try:
-            record = trade_record(market.instrument, trade, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns)
-        except FixedPointError as error:
-            _reject(counters, "trade", error)  # its number stays free, and so missing, until it comes right
-            return
-        previous = tape.newest_id
-        verdict = tape.accept(trade.trade_id)
-        if previous is not None and trade.trade_id != previous + 1:
-            gaps = tape.gaps
-            counters.gaps += gaps - market.known_gaps
-            market.known_gaps = gaps
-            if verdict is Verdict.DUPLICATE:
-                counters.duplicates += 1
-                return
-            counters.out_of_order += verdict is Verdict.LATE
-        delay_ns = ts_recv_ns - ts_event_ns
-        if not -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
-            _note_skew(counters, delay_ns)
-        self._connection.venue_delay.record(delay_ns)
-        market.trades.push(record, trade.trade_id)
-        counters.trades += 1
-        counters.last_event_ns = ts_event_ns
-        counters.last_recv_ns = ts_recv_ns
+        if market := self._market(trade.symbol, text):
+            market.take_trade(trade, ts_recv_ns)
 
     def _quote(self, text: str, ts_recv_ns: int) -> None:
         quote = decode_quote(text).data
-        market = self._markets.get(quote.symbol)
-        if market is None:
-            self._stranger(text, quote.symbol)
-            return
-        counters = market.counters
-        if quote.update_id <= market.newest_quote:
-            if quote.update_id == market.newest_quote:
-                counters.duplicates += 1
-            else:
-                counters.out_of_order += 1
-            return
-        try:
-            record = quote_record(market.instrument, quote, ts_recv_ns=ts_recv_ns)
-        except FixedPointError as error:
-            _reject(counters, "quote", error)
-            return
-        market.newest_quote = quote.update_id
-        market.quotes.push(record, quote.update_id)
-        counters.quotes += 1
-        counters.last_recv_ns = ts_recv_ns
+        if market := self._market(quote.symbol, text):
+            market.take_quote(quote, ts_recv_ns)
 
     def _depth(self, text: str, ts_recv_ns: int) -> None:
         event = decode_depth(text).data
-        market = self._markets.get(event.symbol)
-        if market is None:
-            self._stranger(text, event.symbol)
-            return
-        if event.last_id < event.first_id:
-            self._malformed(text, "update ids out of order")
-            return
-        if market.returning:
-            return  # the snapshot is asked for with the answer, and no change before that answer would join it
-        counters = market.counters
-        ts_event_ns = event.sent_ms * NS_PER_MS
-        if not -MAX_SKEW_NS <= ts_recv_ns - ts_event_ns <= MAX_SKEW_NS:
-            _note_skew(counters, ts_recv_ns - ts_event_ns)
-        counters.last_event_ns = ts_event_ns
-        counters.last_recv_ns = ts_recv_ns
-        market.book.take(event, ts_recv_ns)
+        if market := self._market(event.symbol, text):
+            if event.last_id < event.first_id:
+                self._malformed(text, "update ids out of order")
+                return
+            market.take_depth(event, ts_recv_ns)
 
     def _control(self, text: str, ts_recv_ns: int) -> None:
         control = decode_control(text)
@@ -316,12 +227,7 @@ class BinanceFeed:
         symbols = self._pending.pop(question, []) if isinstance(question, int) else []
         for symbol in symbols:
             self._granted.add(symbol)
-            market = self._markets[symbol]
-            if market.returning:
-                # Trades that the last subscription still sent are not next to those of this one.
-                market.tape.restart()
-                market.returning = False
-            market.book.ask()
+            self._markets[symbol].granted()
         if symbols:
             _log.info("%s: %d symbols subscribed", self._connection.venue, len(symbols))
 
@@ -356,14 +262,24 @@ class BinanceFeed:
             question["params"] = names
         return msgspec.json.encode(question).decode()
 
-    def _stranger(self, text: str, symbol: str) -> None:
-        if symbol not in self._left:
+    def _market(self, symbol: str, text: str) -> Market | None:
+        market = self._markets.get(symbol)
+        if market is not None:
+            self._touched[symbol] = market
+        elif symbol not in self._left:
             self._malformed(text, "a symbol that was not asked for")
+        return market
 
     def _malformed(self, text: str, why: object) -> None:
         self._connection.malformed += 1
         said = printable(str(why)), printable(text, _EXCERPT)
         self._warnings.write("frame", "%s: frame not understood (%s): %s", self._connection.venue, *said)
+
+
+def _said(name: str, refused: Mapping[str, str], granted: Collection[str]) -> ChannelStatus:
+    if name in refused:
+        return ChannelStatus(Standing.REFUSED, refused[name])
+    return ChannelStatus(Standing.GRANTED if name in granted else Standing.ASKED)
 
 
 def too_many_symbols(count: int, venue: str) -> PermanentError:
@@ -373,13 +289,3 @@ def too_many_symbols(count: int, venue: str) -> PermanentError:
 
 def _streams(symbols: Sequence[str]) -> list[str]:
     return [f"{symbol.lower()}@{stream}" for symbol in symbols for stream in STREAMS]
-
-
-def _reject(counters: FeedCounters, what: str, error: FixedPointError) -> None:
-    counters.rejected += 1
-    counters.problem = f"{what} dropped: {error}"
-
-
-def _note_skew(counters: FeedCounters, delay_ns: int) -> None:
-    counters.skewed += 1
-    counters.problem = skew_problem(delay_ns)

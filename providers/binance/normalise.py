@@ -6,6 +6,7 @@ that whatever passes fits the fields it goes to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from core.model.instruments import Instrument
 from core.model.records import BUY, SELL, UNDEF_PRICE
 from providers.binance.errors import Refusal
 from providers.venue.book import Book
-from providers.venue.packing import pack_quote, pack_trade
+from providers.venue.packing import TradeColumns, pack_quote, trade_columns
 
 NS_PER_MS = 1_000_000
 
@@ -121,24 +122,14 @@ decode_control = msgspec.json.Decoder(Control).decode
 decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 
 
-def trade_record(instrument: Instrument, trade: Trade, *, ts_event_ns: int, ts_recv_ns: int) -> bytes:
-    """The `TradeMsg` of a trade.
-
-    Raises:
-        FixedPointError: a number does not fit, or is not above zero.
-    """
-    price_e9 = parse_price(trade.price)
-    quantity_e8 = parse_quantity(trade.quantity)
-    if price_e9 <= 0 or not quantity_e8:
-        raise FixedPointError(f"a trade of {trade.quantity!r:.40} at {trade.price!r:.40}")
-    return pack_trade(
-        instrument,
-        price_e9=price_e9,
-        quantity_e8=quantity_e8,
-        side=SELL if trade.buyer_rests else BUY,
-        trade_id=trade.trade_id,
-        ts_event_ns=ts_event_ns,
-        ts_recv_ns=ts_recv_ns,
+def read_trades(trades: Sequence[Trade]) -> TradeColumns:
+    """Trades in integers. Raises `FixedPointError`: a number does not fit, or is not above zero."""
+    return trade_columns(
+        [trade.trade_id for trade in trades],
+        [trade.traded_ms * NS_PER_MS for trade in trades],
+        list(map(parse_price, [trade.price for trade in trades])),
+        list(map(parse_quantity, [trade.quantity for trade in trades])),
+        [SELL if trade.buyer_rests else BUY for trade in trades],
     )
 
 

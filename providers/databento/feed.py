@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from core.clock import NS_PER_S
 from core.errors import ConsoleError, NotFoundError, TransientError
 from core.flow.printable import printable
 from core.model.fixedpoint import OWN_PUBLISHERS
@@ -29,6 +30,9 @@ from providers.venue.skew import MAX_SKEW_NS, skew_problem
 from providers.venue.sparse_log import SparseLog
 
 _NAME: Final = re.compile(r"[^\s,;:'\"\[\]()]+")
+BAR_S: Final[Mapping[Schema, int]] = {Schema.BARS_1S: 1, Schema.BARS_1M: 60, Schema.BARS_1H: 3600}
+"""The bars that may be streamed, and how long each is. Not those of a day: the gateway replays no more than the last
+24 hours, in which the one that was missed did not begin."""
 _NO_LEVELS: Final = (UNDEF_PRICE, UNDEF_PRICE, 0, 0, 0, 0) * LEVELS
 
 
@@ -66,7 +70,7 @@ class Feed:
         self.records = 0
         self._sink = sink
         self._connection = connection
-        self._seams = {schema: Seam() for schema in schemas}
+        self._seams = {schema: Seam(BAR_S.get(schema, 0) * NS_PER_S) for schema in schemas}
         self._by_rtype = {schema.rtype: schema for schema in schemas}
         self._markets = {each.instrument.venue_symbol: _Market(each) for each in self.counters}
         self._numbers: dict[int, _Market | None] = {}
@@ -126,7 +130,7 @@ class Feed:
 
     def lose(self, now_ns: int) -> None:
         """What was missed cannot be replayed: it is counted as a gap of every symbol."""
-        self._missed.lost(now_ns, self._traded())
+        self._missed.lost(now_ns)
         self._count_loss(FORGOTTEN)
         for seam in self._seams.values():
             seam.forget()
@@ -232,10 +236,11 @@ class Feed:
                 _check_clock(self._connection, market, ts_recv_ns - ts_event_ns)
         elif schema is Schema.QUOTES:
             counters.quotes += 1
-        else:
+        elif schema is Schema.BOOK:
             counters.book_updates += 1
             counters.book_state = BookState.LIVE
-        counters.last_event_ns, counters.last_recv_ns = ts_event_ns, ts_recv_ns
+        if schema not in BAR_S:  # which bear the instant at which they began
+            counters.last_event_ns, counters.last_recv_ns = ts_event_ns, ts_recv_ns
         market.publisher_id, market.instrument_id = publisher_id, number
         market.waiting[schema].append(record)
         touched[counters.instrument.symbol] = market

@@ -25,10 +25,12 @@ def identity_of(record: bytes) -> int:
 class Seam:
     """One schema's stream: remembers its newest records, and after a cut recognises them.
 
-    `start_ns` is the instant from which to ask for a replay, 0 while nothing was ever heard.
+    `start_ns` is the instant from which to ask for a replay, 0 while nothing was ever heard. Records come at most
+    `late_ns` after the instant they bear: a bar bears that at which it began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late_ns: int = 0) -> None:
+        self._late_ns = late_ns
         self._newest_ns = 0
         self._forgotten_ns = 0
         self._recent: deque[tuple[int, int]] = deque()
@@ -39,7 +41,7 @@ class Seam:
         """From when on the next session is to replay; 0 to begin with what happens then."""
         if not self._newest_ns:
             return 0
-        return max(self._newest_ns - OVERLAP_NS, self._forgotten_ns + 1)
+        return max(self._newest_ns - self._late_ns - OVERLAP_NS, self._forgotten_ns + 1)
 
     @property
     def joining(self) -> bool:
@@ -48,7 +50,7 @@ class Seam:
 
     def begin(self, instant_ns: int) -> None:
         """The first session began at `instant_ns`: what happened before was not asked for, and never is."""
-        self._forgotten_ns = max(self._forgotten_ns, min(instant_ns, _LATEST_NS) - 1)
+        self._forgotten_ns = max(self._forgotten_ns, min(instant_ns, _LATEST_NS) - self._late_ns - 1)
         self.heard(instant_ns)
 
     def heard(self, instant_ns: int) -> None:

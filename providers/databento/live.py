@@ -19,6 +19,7 @@ import trio
 from core.clock import monotonic_ns
 from core.errors import ConsoleError, TransientError
 from core.flow.printable import printable
+from core.model.records import Schema
 from providers.databento.errors import handshake_error
 from providers.databento.key import ApiKey
 from providers.databento.looping import LoopThread
@@ -30,7 +31,7 @@ CONNECT_S: Final = 15.0
 HEARTBEAT_S: Final = 10
 SILENCE_S: Final = 15.0
 
-_DATA_RTYPES: Final = frozenset({0x00, 0x01, 0x0A})
+_DATA_RTYPES: Final = frozenset(schema.rtype for schema in Schema)
 _RTYPE = 1
 
 

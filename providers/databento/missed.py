@@ -27,6 +27,7 @@ class Missed:
         self._cut_ns = 0  # where the replay that is not over yet began
         self._opened_ns = 0  # when the session was opened that has not said yet when it began
         self._unheard_ns = 0  # when the first of those was opened that never said it
+        self._lost_ns = 0  # from when on nothing can be replayed; told once the next session begins
 
     def opened(self, now_ns: int, *, replays: bool, trades_from_ns: int) -> None:
         """A session is open at `now_ns` by our clock. `replays`: it begins where another stopped; `trades_from_ns` is
@@ -41,11 +42,14 @@ class Missed:
 
     def began(self, start_ns: int, symbols: Iterable[str]) -> bool:
         """The session began at `start_ns` by the gateway's clock. Returns whether `symbols` lost what those before it
-        would have brought."""
-        unheard_ns, self._opened_ns, self._unheard_ns = self._unheard_ns, 0, 0
-        for symbol in symbols if unheard_ns else ():
-            self._tell(symbol, min(unheard_ns, start_ns), start_ns, UNHEARD)
-        return bool(unheard_ns)
+        would have brought and nobody knew so far."""
+        lost_ns, unheard_ns = self._lost_ns, self._unheard_ns
+        self._lost_ns = self._unheard_ns = self._opened_ns = 0
+        if begun_ns := lost_ns or unheard_ns:
+            for symbol in symbols:
+                self._tell(symbol, min(begun_ns, start_ns), start_ns, FORGOTTEN if lost_ns else UNHEARD)
+            self._replayed.clear()
+        return bool(unheard_ns) and not lost_ns
 
     def replayed(self, symbol: str) -> None:
         """A replay brought one trade of `symbol` that had not come before."""
@@ -58,12 +62,10 @@ class Missed:
             self._tell(symbol, begun_ns, now_ns)
         return going_on
 
-    def lost(self, now_ns: int, symbols: Iterable[str]) -> None:
-        """No more will be replayed to `symbols`."""
-        begun_ns, self._cut_ns = self._cut_ns, 0
-        for symbol in symbols if begun_ns else ():
-            self._tell(symbol, begun_ns, now_ns, FORGOTTEN)
-        self._replayed.clear()
+    def lost(self, now_ns: int) -> None:
+        """No more will be replayed: nothing is had until the next session begins."""
+        self._lost_ns = self._lost_ns or self._cut_ns or now_ns
+        self._cut_ns = 0
 
     def _tell(self, symbol: str, start_ns: int, end_ns: int, reason: str = "") -> None:
         self.intervals.append(

@@ -40,6 +40,7 @@ from providers.databento.live import Session, SessionPlan, open_session
 from providers.databento.missed import KEPT_INTERVALS
 from providers.databento.names import GatewayAddress, check_dataset, parse_gateway
 from providers.databento.symbols import read_definitions
+from providers.venue.attempts import STAND_IN_CEILING_S, is_loopback
 from providers.venue.backoff import SETTLED_S, backoff_delays
 
 DEFINITION_DAYS: Final = 7
@@ -65,7 +66,8 @@ _log = logging.getLogger("ringside.databento")
 
 class Databento:
     """`dataset` by the vendor's servers, or by whatever speaks their protocols at `endpoints`: `stream_url` is then
-    HOST:PORT, `rest_url` an https address. `symbols` are the raw symbols that the catalogue is to have.
+    HOST:PORT, `rest_url` an https address. `symbols` are the raw symbols that the catalogue is to have, `bars` those
+    of `BAR_S` that are streamed too.
 
     `session` changes how sessions are opened, and is for tests and drills. The venue's name is the dataset's.
 
@@ -81,6 +83,7 @@ class Databento:
         symbols: Sequence[str],
         endpoints: Endpoints | None = None,
         *,
+        bars: Sequence[Schema] = (),
         key: ApiKey | None = None,
         session: SessionPlan | None = None,
     ) -> None:
@@ -89,7 +92,8 @@ class Databento:
             raise UsageError("too many symbols", f"{len(symbols)} of {dataset}", hint=f"at most {MAX_SYMBOLS}")
         self.connection = ConnectionState(dataset)
         self._symbols = tuple(symbols)
-        self._schemas: tuple[Schema, ...] = STREAMED
+        self._bars = tuple(bars)
+        self._schemas: tuple[Schema, ...] = (*STREAMED, *self._bars)
         self._ends_on_clean_close = endpoints is not None and endpoints.ends_on_clean_close
         key = key or read_key()
         self._history = History(key, endpoints.rest_url if endpoints else "")
@@ -116,12 +120,16 @@ class Databento:
     async def catalogue(self) -> SymbolMap:
         """The instruments among the symbols that the dataset defines. Raises `ConsoleError`.
 
-        Schemas that the dataset does not have are not streamed. Raises `NotFoundError` when it has none of ours.
+        Schemas that the dataset does not have are not streamed. Raises `NotFoundError` when it has none of ours, or
+        not the bars that were asked for.
         """
         offered = await self._history.ask(partial(self._history.schemas, self.venue))
-        self._schemas = tuple(schema for schema in STREAMED if schema.value in offered)
-        if not self._schemas:
+        streamed = tuple(schema for schema in STREAMED if schema.value in offered)
+        if not streamed:
             raise NotFoundError("nothing to stream", f"{self.venue} has neither trades nor books")
+        if absent := [schema.value for schema in self._bars if schema.value not in offered]:
+            raise NotFoundError("no such bars", f"{self.venue} has no {', '.join(absent)}")
+        self._schemas = (*streamed, *self._bars)
         return SymbolMap(self.venue, await self._define(self._symbols) if self._symbols else ())
 
     async def look_up(self, name: str) -> Instrument:
@@ -147,7 +155,7 @@ class Databento:
         """
         self._feed = feed = Feed(instruments, sink, self.connection, self._schemas, intervals=self._intervals)
         task_status.started(feed.counters)
-        waits = backoff_delays()
+        waits = self._delays()
         try:
             with self.connection.attempting():
                 while True:
@@ -158,13 +166,18 @@ class Databento:
                         return
                     if self.connection.status is ConnectionStatus.CONNECTED:
                         self._count_reconnect(feed)
-                        waits = backoff_delays() if trio.current_time() - began_s >= SETTLED_S else waits
+                        waits = self._delays() if trio.current_time() - began_s >= SETTLED_S else waits
                     self.connection.enter(ConnectionStatus.RECONNECTING, str(loss))
                     _log.warning("%s: connection lost: %s", self.venue, loss)
                     asked_s = loss.retry_after_s if isinstance(loss, ResourceExhaustedError) else 0.0
                     await trio.sleep(max(next(waits), asked_s))
         finally:
             self._feed = None
+
+    def _delays(self) -> Iterator[float]:
+        # The gateway bans nobody for what is documented; a stand-in on this machine is not worth waiting for.
+        stand_in = is_loopback(self._plan.address.host)
+        return backoff_delays(ceiling_s=STAND_IN_CEILING_S) if stand_in else backoff_delays()
 
     def subscribe(self, instrument: Instrument) -> FeedCounters:
         """Stream `instrument` too; see `Provider.subscribe`."""

@@ -94,7 +94,8 @@ def text_frame(text: str) -> bytes:
 
 
 class Connection:
-    """One client. `open` becomes False when it is gone, or when a fault has ended it."""
+    """One client. `open` becomes False when it is gone, or when a fault has ended it. `beside` says that another was
+    connected when it came."""
 
     def __init__(
         self,
@@ -103,12 +104,13 @@ class Connection:
         *,
         receipts: deque[int] | None,
         faults: FaultPlan | None,
+        beside: bool = False,
     ) -> None:
         self.open = True
         self._websocket = websocket
         self._wire = wire
         self._receipts = receipts
-        self._line = FaultLine(faults) if faults else None
+        self._line = FaultLine(faults, late=beside) if faults else None
 
     async def send_control(self, texts: Sequence[str], *, received_ns: int = 0) -> None:
         """Send what is not market data: no fault applies, but a silent connection swallows it."""

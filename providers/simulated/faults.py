@@ -148,14 +148,16 @@ class Outcome:
 
 
 class Strikes:
-    """When the faults of a plan strike, counted from now on."""
+    """When the faults of a plan strike, counted from now on; if `late` the first time half a turn later."""
 
-    def __init__(self, plan: FaultPlan, clock: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(self, plan: FaultPlan, clock: Callable[[], int] = monotonic_ns, *, late: bool = False) -> None:
         self._every = plan.every
-        self._seen = dict.fromkeys(plan.every, 0)
+        self._seen = {name: -(every // 2) if late else 0 for name, every in plan.every.items()}
         self._clock = clock
         self._every_ns = {name: int(seconds * NS_PER_S) for name, seconds in plan.every_s.items()}
-        self._due_ns = {name: clock() + every_ns for name, every_ns in self._every_ns.items()}
+        self._due_ns = {
+            name: clock() + every_ns + (every_ns // 2 if late else 0) for name, every_ns in self._every_ns.items()
+        }
 
     def planned(self, name: str) -> bool:
         """Whether the fault ever strikes."""
@@ -173,14 +175,15 @@ class Strikes:
         if every is None:
             return False
         self._seen[name] += 1
-        return self._seen[name] % every == 0
+        return self._seen[name] > 0 and self._seen[name] % every == 0
 
 
 class FaultLine:
-    """The faults of one connection. `apply` is called once for each data frame, in order."""
+    """The faults of one connection; `late` is for one beside another, so that not both are struck at once. `apply` is
+    called once for each data frame, in order."""
 
-    def __init__(self, plan: FaultPlan, clock: Callable[[], int] = monotonic_ns) -> None:
-        self._strikes = Strikes(plan, clock)
+    def __init__(self, plan: FaultPlan, clock: Callable[[], int] = monotonic_ns, *, late: bool = False) -> None:
+        self._strikes = Strikes(plan, clock, late=late)
         self._clock = clock
         self._mute_ns = {f'"{name}"': clock() + int(after_s * NS_PER_S) for name, after_s in plan.mute_s.items()}
         self._held: Frame | None = None

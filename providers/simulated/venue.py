@@ -88,6 +88,8 @@ class _Scene:
     receipts: Receipts | None
     finished: trio.Event
     venue: str
+    ports: set[int] = attrs.Factory(set)
+    """The ports of the clients that are connected now."""
 
 
 def always() -> bool:
@@ -224,11 +226,13 @@ async def _serve_client(scene: _Scene, path: str, faults: FaultPlan | None, stre
             if handshake.cancelled_caught or websocket is None:
                 return
             receipts = scene.receipts.queue(wire.port) if scene.receipts else None
-            connection = Connection(websocket, wire, receipts=receipts, faults=faults)
+            connection = Connection(websocket, wire, receipts=receipts, faults=faults, beside=bool(scene.ports))
+            scene.ports.add(wire.port)
             await scene.stage.attend(connection, request.path)
         except (ConnectionClosed, HandshakeError):
             _log.debug("a client left while it connected")
         finally:
+            scene.ports.discard(wire.port)
             with trio.move_on_after(_LEAVING_S, shield=True):
                 await wire.aclose()
             nursery.cancel_scope.cancel()

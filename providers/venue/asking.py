@@ -71,7 +71,7 @@ async def ask(history: Historical, channel: HealingChannel, question: Question, 
         async for page in pages:
             ids = told.note(page)
             channel.recover(ids, _pieces(page.records) if ids else ())
-            if told.rows > ROWS_AT_MOST:
+            if told.rows > ROWS_AT_MOST or not channel.sorter.lacks(question):
                 break
     if told.unnumbered and not told.highest_id:
         return _numbered(channel, question, np.concatenate(told.unnumbered), attempt=attempt)

@@ -21,9 +21,14 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _BUDGETS: Final[trio.lowlevel.RunVar[dict[str, AttemptBudget]]] = trio.lowlevel.RunVar("attempts at hosts")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine."""
+    return host in _LOOPBACK
+
+
 def is_stand_in(address: Address) -> bool:
     """Whether it is a server on this machine: no venue is reached there, nor without encryption."""
-    return not address.secure and address.host in _LOOPBACK
+    return not address.secure and is_loopback(address.host)
 
 
 def budget_of(address: Address, figures: Reconnecting) -> AttemptBudget:

@@ -19,6 +19,7 @@ from core.model.records import Schema
 from providers.base import Channel, Historical, Interval, Sink
 from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue.asking import Answer, ask, ask_onward
+from providers.venue.draining import DRAIN_S, Drain
 from providers.venue.healing_channel import HealingChannel
 from providers.venue.holes import ASKED_AT_MOST, HELD_AT_MOST_NS, Hole, event_ns, received_ns
 from providers.venue.sparse_log import SparseLog
@@ -31,13 +32,14 @@ QUIET_NS: Final = 5 * NS_PER_S
 FIRST_WAIT_S: Final = 0.25
 LONGEST_WAIT_S: Final = 8.0
 """Between two questions for the same trades: twice as long each time."""
-DRAIN_S: Final = 0.01
 LOOK_S: Final = 1.0
 
 DISCONNECT: Final = "disconnect"
 SKIPPED: Final = "skipped"
 _NOBODY: Final = "this venue's past cannot be asked for"
 _LATE: Final = f"not had within {HELD_AT_MOST_NS // NS_PER_S} s"
+_CROWDED: Final = "too many other symbols were asked for first"
+_SILENT: Final = "the venue's history does not answer"
 
 _log = logging.getLogger("ringside.healing")
 
@@ -92,6 +94,7 @@ class HealingSink:
         self._turns = trio.CapacityLimiter(SYMBOLS_AT_ONCE)
         self._quiet_turn = trio.CapacityLimiter(1)
         self._lines = SparseLog(_log)
+        self._drain = Drain(sink, clock_ns)
 
     def channel(self, instrument: Instrument, schema: Schema) -> Channel:
         """See `Sink.channel`."""
@@ -117,9 +120,9 @@ class HealingSink:
         """What became of the trades of each symbol that is streamed now, by `Instrument.symbol`."""
         return {symbol: _counts(channel) for symbol, channel in self._channels.items()}
 
-    def forget(self, symbol: str) -> TradeCounts | None:
+    async def forget(self, symbol: str) -> TradeCounts | None:
         """Nobody wants `symbol`, by `Instrument.symbol`, any more: what waits is published, its channel let go.
-        Returns what became of its trades, None when it had no channel.
+        Returns what became of its trades, None when it had no channel. Not cancelled before that is done.
 
         To be called after the provider's `unsubscribe` and before the channel behind is closed.
         """
@@ -128,12 +131,15 @@ class HealingSink:
             return None
         channel.settle("the symbol was unsubscribed")
         self._asked_onward.pop(channel, None)
+        await self._drain.empty([channel])
         return _counts(channel)
 
-    def close(self) -> None:
-        """Nothing more will come: what waits is published, what is still looked for is lost."""
+    async def close(self) -> None:
+        """Nothing more will come: what waits is published, what is still looked for is lost. Not cancelled before
+        that is done."""
         for channel in self._channels.values():
-            channel.settle("the engine stopped first")
+            channel.settle("the feed ended first")
+        await self._drain.empty(self._channels.values())
 
     async def run(self, history: Historical | None, connection: ConnectionState) -> None:
         """Mend until cancelled; `history` is None where nothing can be asked for.
@@ -156,7 +162,7 @@ class HealingSink:
                     elif history is not None and self._may_have_missed(channel):
                         self._asked_onward[channel] = connection.since_ns
                         nursery.start_soon(self._look_onward, channel, history)
-                draining = [channel for channel in channels if channel.drain()]
+                draining = [channel for channel in channels if self._drain.publish(channel)]
                 if draining:
                     await trio.sleep(DRAIN_S)
                     continue
@@ -211,8 +217,10 @@ class HealingSink:
             return Answer(True, _NOBODY), 0.0
         if hole.missing > ASKED_AT_MOST:
             return Answer(True, f"more than {ASKED_AT_MOST} are not asked for in passing"), 0.0
+        reason = _CROWDED
         with trio.move_on_after(max(hole.left_ns(self._clock_ns()), 0) / NS_PER_S):
             async with self._turns:
+                reason = _SILENT
                 question = channel.sorter.question()
                 if question is None:
                     return Answer(False, ""), 0.0
@@ -222,7 +230,7 @@ class HealingSink:
                     return Answer(False, str(error)), error.retry_after_s
                 except ConsoleError as error:
                     return Answer(not error.retryable, str(error)), 0.0
-        return Answer(False, "the venue's history does not answer"), 0.0
+        return Answer(False, reason), 0.0
 
     def _give_up(self, channel: HealingChannel, reason: str) -> None:
         hole = channel.hole
@@ -247,7 +255,10 @@ class HealingSink:
         since_ns = self._connection.since_ns
         async with self._quiet_turn:
             newest_id, record = channel.cursor
-            if received_ns(record) >= since_ns or not self._looks_onward:
+            # While it stood in line the symbol may have left, or moved, or the connection been lost again.
+            if not newest_id or received_ns(record) >= since_ns or self._connection.since_ns != since_ns:
+                return
+            if channel.hole is not None or not self._looks_onward:
                 return
             cursor = newest_id, event_ns(record)
             with trio.move_on_after(HELD_AT_MOST_NS / NS_PER_S):

@@ -125,11 +125,11 @@ class HealingChannel:
         if sorter.ready:
             self._wake()
 
-    def drain(self) -> bool:
-        """Publish at most `AT_ONCE` of what may be published; whether some of it is left."""
+    def drain(self, at_most: int | None = None) -> bool:
+        """Publish `AT_ONCE` or `at_most` of what may be published; whether some of it is left."""
         sorter = self.sorter
         ready = sorter.ready
-        batch = [ready.popleft() for _ in range(min(len(ready), AT_ONCE))]
+        batch = [ready.popleft() for _ in range(min(len(ready), AT_ONCE if at_most is None else at_most))]
         if batch:
             self._push(b"".join([record for _, record in batch]), batch[-1][0])
             self.published += len(batch)
@@ -160,12 +160,11 @@ class HealingChannel:
         self._go_on()
 
     def settle(self, reason: str) -> None:
-        """Nothing more comes: give up every hole, publish all that waits. What came later would begin anew."""
+        """Nothing more comes: give up every hole, so that all that waits may be drained. What came later would begin
+        anew."""
         self._note_fast_ones()
         while self.sorter.holes:
             self.sorter.give_up(reason)
-        while self.drain():
-            pass
         self.sorter.forget()
         self._next_id = _BLOCKED
 

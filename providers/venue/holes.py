@@ -262,6 +262,10 @@ class Sorter:
         instants = event_ns(self.last), event_ns(newest.after)
         return Question(self.newest_id + 1, newest.last_id, first.last_id, min(instants), max(instants))
 
+    def lacks(self, question: Question) -> bool:
+        """Whether anything of what was asked for is still missing, and waited for."""
+        return bool(self.holes) and self.holes[0].first_id <= question.last_id
+
     def runs(self, last_id: int) -> list[Run]:
         """What is missing up to `last_id`, each run of it with its neighbours, which are known."""
         found: list[Run] = []

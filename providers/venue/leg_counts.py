@@ -108,20 +108,25 @@ class MergedCounters(Sequence[FeedCounters]):
     def _merge(self, merged: FeedCounters, parts: Mapping[int, FeedCounters]) -> None:
         if not parts:
             return
-        counted = parts.values()
-        for name in (*_HEARD, *_LATEST):
-            setattr(merged, name, max([getattr(each, name) for each in counted]))
-        for name in _SUFFERED:
-            setattr(merged, name, sum([getattr(each, name) for each in counted]))
+        counted = list(parts.values())
+        if len(counted) == 1:
+            # Hundreds of symbols of a venue that is streamed over one: nothing to weigh up, and it is read often.
+            for name in (*_SUMMED, *_LATEST):
+                setattr(merged, name, getattr(counted[0], name))
+        else:
+            for name in (*_HEARD, *_LATEST):
+                setattr(merged, name, max([getattr(each, name) for each in counted]))
+            for name in _SUFFERED:
+                setattr(merged, name, sum([getattr(each, name) for each in counted]))
         symbol = merged.instrument.symbol
         line = self._lines.counted(symbol)
         numbered = line.trades if line else 0
         merged.trades = numbered + self._lines.passed(symbol, Schema.TRADES)
         merged.quotes = self._lines.passed(symbol, Schema.QUOTES)
         if line is not None and line.tape.newest_id is not None:
-            merged.gaps = line.tape.gaps + merged.book_breaks
+            merged.gaps = line.tape.gaps
         else:
-            merged.gaps = max(each.gaps - each.book_breaks for each in counted) + merged.book_breaks
+            merged.gaps = max(each.gaps for each in counted)
         merged.book_state = _best(*(each.book_state for each in counted))
         merged.problem = _joined({leg: each.problem for leg, each in parts.items()}, legs=len(self._legs))
 

@@ -22,14 +22,15 @@ class Lifetime:
     """When a connection is replaced: drawn anew each time, `earliest_s` to `latest_s` after it was connected, so that
     many do not move at once.
 
-    The old one stays until every channel and book that it has stands on the new one too, `patience_s` at most, and
+    The old one stays until every channel and book that it has stands on the new one too, `books_s` at most, and
     `overlap_s` longer: what has arrived on the one may still be on its way to the other. A new one that is not even
-    connected by then is given up, and tried again after `patience_s` more. All in seconds.
+    connected after `patience_s` is given up, and tried again after as long again. All in seconds.
     """
 
     earliest_s: float
     latest_s: float
     patience_s: float = 120.0
+    books_s: float = 900.0  # Binance gives a snapshot every 0.6 s, of up to 341 symbols, and may refuse some at first
     overlap_s: float = 5.0
 
 

@@ -5,7 +5,7 @@ Nothing here waits or connects; `providers.venue.legs` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -17,6 +17,7 @@ from core.model.instruments import Instrument
 from core.model.records import F_MAYBE_BAD_BOOK, TRADE, Schema
 from providers.base import Channel, Sink
 from providers.connection import ConnectionState, ConnectionStatus
+from providers.venue.holes import whole_ids
 
 STALE_NS: Final = 2 * NS_PER_S
 """A leader that passes nothing for so long, while another connection goes on, leads no more."""
@@ -27,8 +28,16 @@ _FLAGS_AT, _EVENT_AT, _RECEIVED_AT, _SEQUENCE_AT = (
     for name in ("flags", "ts_event", "ts_recv", "sequence")
 )
 _INSTANT = Struct("<Q").unpack_from
-_NUMBER = Struct("<I").unpack_from
-_WORD = 1 << 32
+_WORD = (1 << 32) - 1
+
+
+class _Nowhere:
+    # Where the records of a symbol go that nobody wants any more.
+    def push(self, records: bytes, newest_id: int = 0) -> None:
+        pass
+
+
+_NOWHERE: Final = _Nowhere()
 
 
 @attrs.define(eq=False)
@@ -67,13 +76,17 @@ class TradeLine:
         """What one leg brought."""
         return self._legs.setdefault(leg, LegTape())
 
-    def count(self, own: LegTape, trade_id: int) -> None:
-        """Note that a leg brought a trade."""
+    def count(self, own: LegTape, trade_ids: Sequence[int]) -> None:
+        """Note that a leg brought these trades."""
         if own.tape.newest_id is None:
-            own.first_id = trade_id
-        own.tape.accept(trade_id)
-        if self.tape.accept(trade_id) is not Verdict.DUPLICATE:
-            own.brought_first += 1
+            own.first_id = trade_ids[0]
+        if not own.tape.follow(trade_ids):
+            for trade_id in trade_ids:
+                own.tape.accept(trade_id)
+        if self.tape.follow(trade_ids):
+            own.brought_first += len(trade_ids)
+        else:
+            own.brought_first += sum([self.tape.accept(each) is not Verdict.DUPLICATE for each in trade_ids])
 
     @property
     def trades(self) -> int:
@@ -104,10 +117,12 @@ class TradeLine:
 
 
 class LeadLine:
-    """One (instrument, schema) that passes from one leading connection to `target`. `passed_bytes` says how much."""
+    """One (instrument, schema) that passes from one leading connection to `target`. `last` are the records passed
+    last, `passed_bytes` says how much was."""
 
-    def __init__(self, target: Channel) -> None:
+    def __init__(self, target: Channel, record_bytes: int) -> None:
         self.target = target
+        self.record_bytes = record_bytes
         self.leader: LedChannel | None = None
         self.channels: list[LedChannel] = []
         self.last = b""
@@ -116,12 +131,12 @@ class LeadLine:
     def succeed(self, channel: LedChannel) -> None:
         """Let `channel` lead from now on; what it pushes must not be older than what was passed."""
         self.leader = channel
-        channel.follow(self.last)
+        channel.follow(self.last[-self.record_bytes :])
 
     def heir(self, leaver: LedChannel) -> LedChannel | None:
         """Who leads when `leaver` cannot: the one that stands and has heard the newest; None without any."""
         fit = [each for each in self.channels if each is not leaver and each.newest and each.source.stands]
-        return max(fit, key=lambda each: _event_ns(each.newest), default=None)
+        return max(fit, key=lambda each: _event_ns(each.newest, -self.record_bytes), default=None)
 
     def drop(self, source: Source) -> None:
         """Forget a connection that is over."""
@@ -136,12 +151,12 @@ class LedChannel:
     `newest` are the last records that it pushed, empty while they are not to be trusted.
     """
 
-    def __init__(self, line: LeadLine, source: Source, record_bytes: int) -> None:
+    def __init__(self, line: LeadLine, source: Source) -> None:
         self.source = source
         self.newest = b""
         self._newest_id = 0
         self._line = line
-        self._flags_at = _FLAGS_AT - record_bytes  # of the last record, from the end
+        self._flags_at = _FLAGS_AT - line.record_bytes  # of the last record, from the end
         self._floor = b""
         self._seen: bytes | None = None
         self._ahead_ns = 0
@@ -157,19 +172,19 @@ class LedChannel:
             if not self._may_lead(records):
                 return
             line.succeed(self)
-        if self._floor and not self._above_floor(records):
+        if self._floor and not (records := self._above_floor(records)):
             return
         line.last = records
         line.passed_bytes += len(records)
         line.target.push(records, newest_id)
 
     def follow(self, last: bytes) -> None:
-        """Begin to lead after `last`, the newest records that were passed."""
+        """Begin to lead after `last`, the newest record that was passed."""
         self._floor = last
 
     def repeat(self) -> None:
-        """Push once more what was pushed last."""
-        self.push(self.newest, self._newest_id)
+        """Push the newest record once more."""
+        self.push(self.newest[-self._line.record_bytes :], self._newest_id)
 
     def forget(self) -> None:
         """What was pushed so far is of another time."""
@@ -201,13 +216,14 @@ class LedChannel:
             return False
         return received_ns - self._ahead_ns >= STALE_NS
 
-    def _above_floor(self, records: bytes) -> bool:
-        # Time never goes back, unless the last leader's was of tomorrow.
-        floor = self._floor
-        if _event_ns(records) < _event_ns(floor) and _received_ns(records) - _received_ns(floor) < STALE_NS:
-            return False
-        self._floor = b""
-        return True
+    def _above_floor(self, records: bytes) -> bytes:
+        # The rest of them from which time does not go back, unless the last leader's was of tomorrow.
+        event_ns, until_ns = _event_ns(self._floor), _received_ns(self._floor) + STALE_NS
+        for at in range(0, len(records), self._line.record_bytes):
+            if _event_ns(records, at) >= event_ns or _received_ns(records, at) >= until_ns:
+                self._floor = b""
+                return records[at:]
+        return b""
 
 
 class TradeChannel:
@@ -223,12 +239,16 @@ class TradeChannel:
         if newest_id <= 0:
             self._unnumbered.push(records, newest_id)
             return
-        line = self._line
-        if len(records) == _TRADE_BYTES:
-            line.count(self._own, newest_id)
+        line, own = self._line, self._own
+        count = len(records) // _TRADE_BYTES
+        if newest_id - count == own.tape.newest_id == line.tape.newest_id and (
+            count == 1 or _in_a_row(records, newest_id, count=count)
+        ):
+            # The next ones, and nobody brought them before: as nearly always where one connection is alone.
+            own.tape.newest_id = line.tape.newest_id = newest_id
+            own.brought_first += count
         else:
-            for trade_id in _ids_of(records, newest_id):
-                line.count(self._own, trade_id)
+            line.count(own, whole_ids(records, newest_id))
         line.target.push(records, newest_id)
 
 
@@ -239,6 +259,7 @@ class Lines:
         self._sink = sink
         self._trades: dict[str, TradeLine] = {}
         self._led: dict[tuple[str, Schema], LeadLine] = {}
+        self._left: set[str] = set()
 
     def trades(self, instrument: Instrument) -> TradeLine:
         """The trades of an instrument, into the channel that the sink has for them now."""
@@ -250,7 +271,7 @@ class Lines:
     def led(self, instrument: Instrument, schema: Schema) -> LeadLine:
         """One (instrument, schema), into the channel that the sink has for it now."""
         target = self._sink.channel(instrument, schema)
-        line = self._led.setdefault((instrument.symbol, schema), LeadLine(target))
+        line = self._led.setdefault((instrument.symbol, schema), LeadLine(target, schema.dtype.itemsize))
         line.target = target
         return line
 
@@ -268,9 +289,22 @@ class Lines:
         return line.passed_bytes // schema.dtype.itemsize if line else 0
 
     def leave(self, symbol: str) -> None:
-        """Nobody wants a symbol any more."""
-        if line := self._trades.get(symbol):
-            line.restart()
+        """Nobody wants a symbol any more: whatever still brings it, the sink is neither asked nor told."""
+        self._left.add(symbol)
+        if trades := self._trades.get(symbol):
+            trades.restart()
+            trades.target = _NOWHERE
+        for (name, _), line in self._led.items():
+            if name == symbol:
+                line.target = _NOWHERE
+
+    def enter(self, symbol: str) -> None:
+        """A symbol that may have left is wanted again."""
+        self._left.discard(symbol)
+
+    def wants(self, symbol: str) -> bool:
+        """Whether a symbol did not leave."""
+        return symbol not in self._left
 
     def drop(self, source: Source) -> None:
         """Forget a connection that is over."""
@@ -289,11 +323,13 @@ class LegSink:
 
     def channel(self, instrument: Instrument, schema: Schema) -> Channel:
         """The channel of one (instrument, schema) for this connection. Raises what the sink's own raises."""
+        if not self._lines.wants(instrument.symbol):
+            return _NOWHERE
         line = self._lines.led(instrument, schema)
         key = (instrument.symbol, schema)
         led = self._channels.get(key)
         if led is None:
-            led = self._channels[key] = LedChannel(line, self._source, schema.dtype.itemsize)
+            led = self._channels[key] = LedChannel(line, self._source)
             line.channels.append(led)
         led.forget()
         if schema is not Schema.TRADES:
@@ -302,18 +338,18 @@ class LegSink:
         return TradeChannel(trades, trades.of_leg(self._source.leg), led)
 
 
-def _ids_of(records: bytes, newest_id: int) -> Iterator[int]:
-    # Each record keeps the low 32 bits of its id, which is never far from that of the last one.
-    for at in range(_SEQUENCE_AT, len(records), _TRADE_BYTES):
-        distance = (newest_id - _NUMBER(records, at)[0]) % _WORD
-        yield newest_id - distance if distance < _WORD // 2 else newest_id - distance + _WORD
+def _in_a_row(records: bytes, newest_id: int, *, count: int) -> bool:
+    # Where the word that holds a number wraps it says no, and each is looked at.
+    last = newest_id & _WORD
+    numbers = memoryview(records).cast("I")[_SEQUENCE_AT // 4 :: _TRADE_BYTES // 4].tolist()
+    return numbers == list(range(last - count + 1, last + 1))
 
 
-def _event_ns(records: bytes) -> int:
-    instant_ns: int = _INSTANT(records, _EVENT_AT)[0]
+def _event_ns(records: bytes, record_at: int = 0) -> int:
+    instant_ns: int = _INSTANT(records, record_at + _EVENT_AT)[0]
     return instant_ns
 
 
-def _received_ns(records: bytes) -> int:
-    instant_ns: int = _INSTANT(records, _RECEIVED_AT)[0]
+def _received_ns(records: bytes, record_at: int = 0) -> int:
+    instant_ns: int = _INSTANT(records, record_at + _RECEIVED_AT)[0]
     return instant_ns

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import attrs
 import trio
 from trio import TaskStatus
 
-from core.errors import ConsoleError, PermanentError, ResourceExhaustedError, single_error
+from core.errors import ConsoleError, PermanentError, RefusedError, ResourceExhaustedError, single_error
 from core.model.instruments import Instrument
 from providers.base import FeedCounters, Provider
 from providers.connection import ConnectionStatus
@@ -71,6 +73,7 @@ class LegStream:
         """Stream `instrument` too. Raises `ConsoleError` when no leg takes it."""
         runs = self._begun_runs()
         refusals: list[ConsoleError] = []
+        self._lines.enter(instrument.symbol)
         for run in runs:
             try:
                 run.provider.subscribe(instrument)
@@ -87,7 +90,9 @@ class LegStream:
         """Stop streaming `symbol`."""
         self._wanted.pop(symbol, None)
         for run in self._begun_runs():
-            run.provider.unsubscribe(symbol)
+            # One that is ending streams no more, and has taken its books back.
+            with suppress(RefusedError):
+                run.provider.unsubscribe(symbol)
         self._lines.leave(symbol)
         self._counters.refresh()
 
@@ -113,6 +118,9 @@ class LegStream:
     def _new_run(self, leg: Leg, provider: Provider) -> Run:
         connection, shown = provider.connection, self._merged.state
         connection.publish_delay, connection.venue_delay = shown.publish_delay, shown.venue_delay
+        if len(self._legs) > 1:
+            connection.venue = f"{provider.venue} {leg.number}"  # so that the log says whose loss it was
+        connection.entered = partial(refresh, self._legs, self._merged)
         source = Source(leg.number, connection)
         run = Run(provider, source, LegSink(self._lines, source))
         leg.runs.append(run)
@@ -160,6 +168,7 @@ class LegStream:
         self._lines.drop(run.source)
         leg.runs.remove(run)
         connection = run.provider.connection
+        connection.entered = None
         leg.connection.end(connection)
         if not leg.runs:
             enter(leg.connection.state, connection.status, connection.reason)
@@ -175,9 +184,12 @@ class LegStream:
         venue = old.provider.venue
         nursery.start_soon(self._keep, leg, fresh, nursery.cancel_scope)
         with trio.move_on_after(lifetime.patience_s):
-            while fresh in leg.runs and not fresh.stands_like(old):
+            while fresh in leg.runs and not fresh.source.stands:
                 await trio.sleep(TEND_S)
         if fresh.source.stands:
+            with trio.move_on_after(lifetime.books_s):
+                while {fresh, old}.issubset(leg.runs) and not fresh.stands_like(old):
+                    await trio.sleep(TEND_S)
             await trio.sleep(lifetime.overlap_s)
         if fresh.source.stands:
             old.scope.cancel()

@@ -76,6 +76,7 @@ class MarketFeed(ABC, Generic[Market, Requests]):
         }
         # The tapes of symbols streamed no more: late frames of theirs are expected, and a return goes on from there.
         self._left: dict[str, Tape] = {}
+        self._touched: dict[str, Market] = {}
         self._changed = False
         self._lines = SparseLog(logging.getLogger(f"ringside.{connection.venue.lower()}"))
 
@@ -139,6 +140,12 @@ class MarketFeed(ABC, Generic[Market, Requests]):
     def handle(self, text: str, ts_recv_ns: int) -> None:
         """Take one frame; see `ws_client.Feed.handle`."""
 
+    def flush(self) -> None:
+        """Publish what the frames since the last time brought; see `ws_client.Feed.flush`."""
+        for market in self._touched.values():
+            market.publish()
+        self._touched.clear()
+
     @abstractmethod
     def probe(self) -> str:
         """A question that the venue answers whenever it is alive."""
@@ -172,7 +179,9 @@ class MarketFeed(ABC, Generic[Market, Requests]):
 
     def _market(self, symbol: str) -> Market | None:
         market = self._markets.get(symbol)
-        if market is None and symbol not in self._left:
+        if market is not None:
+            self._touched[symbol] = market
+        elif symbol not in self._left:
             self._malformed(symbol, why="a symbol that was not asked for")
         return market
 

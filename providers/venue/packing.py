@@ -6,7 +6,10 @@ Quantities are split in two words as `core.model.fixedpoint` says; a record in w
 
 from __future__ import annotations
 
-from core.model.fixedpoint import split_quantity
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+from core.model.fixedpoint import FixedPointError, split_quantity
 from core.model.instruments import Instrument
 from core.model.records import (
     F_LAST,
@@ -26,13 +29,82 @@ from core.model.records import (
 from providers.venue.book import Book, BookSide
 
 _LOW = 0xFFFF_FFFF
-_PACK_TRADE, _PACK_QUOTE, _PACK_BOOK = TRADE_STRUCT.pack, MBP1_STRUCT.pack, MBP10_STRUCT.pack
-_TRADE_LENGTH, _QUOTE_LENGTH, _BOOK_LENGTH = (each.size // 4 for each in (TRADE_STRUCT, MBP1_STRUCT, MBP10_STRUCT))
+_PACK_QUOTE, _PACK_BOOK = MBP1_STRUCT.pack, MBP10_STRUCT.pack
+_QUOTE_LENGTH, _BOOK_LENGTH = MBP1_STRUCT.size // 4, MBP10_STRUCT.size // 4
+_NOTHING = repeat(0)
 _TRADE = b"T"
 _MODIFY = b"M"
 _CLEAR = b"R"
 _WORDS = 6  # bid_px, ask_px, bid_sz, ask_sz, bid_ct, ask_ct
 _EMPTY_LEVELS = (UNDEF_PRICE, UNDEF_PRICE, 0, 0, 0, 0) * LEVELS
+
+
+TradeColumns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int], Sequence[bytes]]
+"""Trades in integers, column by column and equally long: the venue's ids, its instants in ns, prices at 1e-9,
+quantities at 1e-8, the aggressors' sides."""
+
+
+def trade_columns(
+    ids: list[int], ts_event_ns: list[int], prices_e9: list[int], quantities_e8: list[int], sides: list[bytes]
+) -> TradeColumns:
+    """The columns given, once they are found to be those of trades.
+
+    Raises:
+        FixedPointError: a price or a quantity is not above zero.
+    """
+    if not all(quantities_e8) or min(prices_e9, default=1) <= 0:
+        raise FixedPointError(f"not a trade: {min(quantities_e8)} at {min(prices_e9)}")
+    return ids, ts_event_ns, prices_e9, quantities_e8, sides
+
+
+def columns_of(trades: Sequence[tuple[int, int, int, int, bytes]]) -> TradeColumns:
+    """The columns of trades that are given one by one, their fields in the order of the columns."""
+    return (
+        [trade[0] for trade in trades],
+        [trade[1] for trade in trades],
+        [trade[2] for trade in trades],
+        [trade[3] for trade in trades],
+        [trade[4] for trade in trades],
+    )
+
+
+def pack_trades(
+    instrument: Instrument, trades: TradeColumns, ts_recv_ns: Iterable[int], flags: int = F_LAST
+) -> bytes:
+    """`TradeMsg`s of 48 bytes, received at `ts_recv_ns`.
+
+    Raises:
+        FixedPointError: a quantity is outside 0 .. `MAX_QUANTITY_E8`.
+    """
+    ids, ts_event_ns, prices_e9, quantities_e8, sides = trades
+    if not ids:
+        return b""
+    lows = quantities_e8
+    highs: Iterable[int] = _NOTHING
+    all_flags: Iterable[int] = repeat(flags)
+    if not 0 <= min(quantities_e8) <= max(quantities_e8) <= _LOW:
+        words = list(map(split_quantity, quantities_e8))
+        lows, highs = [low for low, _ in words], [high for _, high in words]
+        all_flags = [flags | F_PUBLISHER_SPECIFIC if high else flags for high in highs]
+    return b"".join(
+        map(
+            TRADE_STRUCT.pack,
+            repeat(TRADE_STRUCT.size // 4),
+            repeat(RTYPE_TRADE),
+            repeat(instrument.publisher_id),
+            repeat(instrument.instrument_id),
+            ts_event_ns,
+            prices_e9,
+            lows,
+            repeat(_TRADE),
+            sides,
+            all_flags,
+            _NOTHING,
+            ts_recv_ns,
+            highs,  # at most 31 bits, so the signed field holds them as they are
+            [trade_id & _LOW for trade_id in ids],
+        )
+    )
 
 
 def pack_trade(
@@ -46,27 +118,9 @@ def pack_trade(
     ts_recv_ns: int,
     flags: int = F_LAST,
 ) -> bytes:
-    """A `TradeMsg` of 48 bytes. `side` is the aggressor's; the quantity must be 0 .. `MAX_QUANTITY_E8`."""
-    low, high = quantity_e8, 0
-    if not 0 <= quantity_e8 <= _LOW:
-        low, high = split_quantity(quantity_e8)
-        flags |= F_PUBLISHER_SPECIFIC
-    return _PACK_TRADE(
-        _TRADE_LENGTH,
-        RTYPE_TRADE,
-        instrument.publisher_id,
-        instrument.instrument_id,
-        ts_event_ns,
-        price_e9,
-        low,
-        _TRADE,
-        side,
-        flags,
-        0,
-        ts_recv_ns,
-        high,  # at most 31 bits, so the signed field holds it as it is
-        trade_id & _LOW,
-    )
+    """One `TradeMsg`; see `pack_trades`."""
+    trade = columns_of([(trade_id, ts_event_ns, price_e9, quantity_e8, side)])
+    return pack_trades(instrument, trade, (ts_recv_ns,), flags)
 
 
 def pack_quote(

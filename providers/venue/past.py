@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.model.fixedpoint import FixedPointError, parse_price, parse_quantity
 from core.model.instruments import Instrument
 from core.model.records import F_LAST, F_RECOVERED, OHLCV, TRADE, Records, Schema
 from providers.base import TradePage
-from providers.venue.packing import pack_trade
+from providers.venue.packing import columns_of, pack_trades
 
 
 class PastTrade(NamedTuple):
@@ -68,21 +69,9 @@ def trade_page(
     instrument: Instrument, trades: Sequence[PastTrade], *, ts_recv_ns: int, rejected: int = 0
 ) -> TradePage:
     """The trades as records, received at `ts_recv_ns`."""
-    packed = [
-        pack_trade(
-            instrument,
-            price_e9=trade.price_e9,
-            quantity_e8=trade.quantity_e8,
-            side=trade.side,
-            trade_id=trade.trade_id,
-            ts_event_ns=trade.ts_event_ns,
-            ts_recv_ns=ts_recv_ns,
-            flags=F_LAST | F_RECOVERED,
-        )
-        for trade in trades
-    ]
+    packed = pack_trades(instrument, columns_of(trades), repeat(ts_recv_ns), F_LAST | F_RECOVERED)
     ids = np.fromiter((trade.trade_id for trade in trades), np.int64, len(trades))
-    return TradePage(records=np.frombuffer(b"".join(packed), TRADE), ids=ids, rejected=rejected)
+    return TradePage(records=np.frombuffer(packed, TRADE), ids=ids, rejected=rejected)
 
 
 def candles(bars: Sequence[PastBar]) -> Records:

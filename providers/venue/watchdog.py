@@ -289,4 +289,4 @@ def _span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return f"{int(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -58,6 +58,10 @@ class Feed(Protocol):
             TransientError: this connection is of no more use; another may be.
         """
 
+    def flush(self) -> None:
+        """Publish what the frames since the last time brought. Called after all frames that one read of the socket
+        completed, also when one of them raised: work that is done once for many is done here."""
+
     def closed(self) -> None:
         """The connection is lost: withhold what depended on it."""
 
@@ -152,20 +156,21 @@ class _Session:
 
     def _hand_over(self, messages: list[str | bytes], clock: WallClock | None, transport: StampedStream) -> None:
         state, handle = self.state, self.feed.handle
-        read_ns, ts_recv_ns = transport.read_ns, transport.read_wall_ns
-        delays_ns: list[int] = []
+        ts_recv_ns = transport.read_wall_ns
+        taken = 0
         try:
             for message in messages:
+                taken += 1
                 if clock is not None:
                     ts_recv_ns = clock()
-                state.messages += 1
                 if isinstance(message, str):
                     handle(message, ts_recv_ns)
                 else:
                     state.malformed += 1
-                delays_ns.append(monotonic_ns() - read_ns)
         finally:
-            state.publish_delay.record_all(delays_ns)
+            state.messages += taken
+            self.feed.flush()
+            state.publish_delay.record(monotonic_ns() - transport.read_ns, taken)
         self.last_frame_ns = monotonic_ns()
 
     async def send(self, interval_s: float) -> None:

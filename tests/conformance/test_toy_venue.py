@@ -59,6 +59,7 @@ class Rig:
         """Hand frames over, all received at one instant."""
         for frame in frames:
             self.feed.handle(frame if isinstance(frame, str) else json.dumps(frame), at_ns)
+            self.feed.flush()
 
     def asked(self) -> list[tuple[str, str]]:
         """What the feed wants to send; forgets it."""

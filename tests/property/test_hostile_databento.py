@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConsoleError
-from core.model.records import MBP1_STRUCT, MBP10_STRUCT, STREAMED, TRADE_STRUCT, UNDEF_PRICE, Schema
+from core.model.records import MBP1_STRUCT, MBP10_STRUCT, TRADE_STRUCT, UNDEF_PRICE, Schema
 from providers.connection import ConnectionState
 from providers.databento.archive import Archive
 from providers.databento.errors import handshake_error, http_error, record_error
@@ -42,12 +43,13 @@ RECORDS = {
     Schema.BOOK: MBP10_STRUCT.pack(
         92, 10, 1, NUMBER, NOW_NS, UNDEF_PRICE, 1, b"A", b"A", 128, 0, NOW_NS, 0, 1, *(_LEVEL * 10)
     ),
+    Schema.BARS_1M: struct.pack("<BBHIQqqqqQ", 14, 0x21, 1, NUMBER, NOW_NS, 5, 6, 4, 5, 7),
 }
 
 
 def _opened() -> tuple[Feed, MemorySink, ConnectionState]:
     sink, connection = MemorySink(), ConnectionState("GLBX.MDP3")
-    feed = Feed([instrument("ESU4")], sink, connection, STREAMED)
+    feed = Feed([instrument("ESU4")], sink, connection, tuple(RECORDS))
     feed.opened(NOW_NS)
     feed.began(NOW_NS)
     feed.take([Mapped(NUMBER, "ESU4")], NOW_NS)
@@ -67,7 +69,7 @@ def test_a_spoilt_record_is_held_back_or_told_as_it_came(schema: Schema) -> None
         feed, sink, connection = _opened()
         feed.take([each, _trade(sequence=99)], NOW_NS)
         (counters,) = feed.counters
-        told = {name: sink.bytes_of("ESU4", name) for name in STREAMED}
+        told = {name: sink.bytes_of("ESU4", name) for name in RECORDS}
         assert told.pop(Schema.TRADES).endswith(_trade(sequence=99)) or counters.duplicates, each
         counted = connection.malformed + counters.rejected + counters.duplicates
         published = sink.bytes_of("ESU4", schema).startswith(each) and len(each) == len(record)

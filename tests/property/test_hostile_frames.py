@@ -84,7 +84,10 @@ class Stage:
     def play(self, *texts: str) -> None:
         """Hand texts over; a book that Binance's feed asks for is answered at once."""
         for text in texts:
-            self.feed.handle(text, RECEIVED_NS)
+            try:
+                self.feed.handle(text, RECEIVED_NS)
+            finally:
+                self.feed.flush()
             while self._asked:
                 book = self._asked.pop()
                 book.install(decode_snapshot(self._rest_book), generation=book.generation, ts_recv_ns=RECEIVED_NS)

@@ -101,7 +101,7 @@ async def test_faults_are_counted_and_survived() -> None:
 async def test_a_missing_change_withholds_one_book_alone() -> None:
     """The book and its quote are marked, and come back with a subscription of their own on the same connection."""
     plan = make_plan("BTCUSD", provider="kraken_futures", faults="gap=150")
-    summary = await run_until(plan, lambda status: feed_of(status, "BTCUSD").get("gaps", 0) >= 2)
+    summary = await run_until(plan, lambda status: feed_of(status, "BTCUSD").get("book_breaks", 0) >= 2)
     (row,) = summary["feeds"]
     assert row["reconnects"] == 0
     for schema in (Schema.BOOK, Schema.QUOTES):

@@ -16,7 +16,7 @@ from providers.base import BookState, FeedCounters, Sink
 from providers.connection import ConnectionState
 from providers.venue.market import StreamedMarket
 from providers.venue.market_feed import MarketFeed, SymbolRequests
-from providers.venue.packing import pack_mbp10
+from providers.venue.packing import TradeColumns, columns_of, pack_mbp10
 from providers.venue.repeats import ASK_AGAIN_NS, BOOK
 from tests.toy_venue.errors import venue_error
 from tests.toy_venue.normalise import (
@@ -28,7 +28,6 @@ from tests.toy_venue.normalise import (
     apply_levels,
     decode_frame,
     read_trade,
-    trade_record,
 )
 
 CHANNELS: Final = ("trade", BOOK)
@@ -77,9 +76,8 @@ class Market(StreamedMarket[TradeRow]):
         self._books.push(record, frame.seq)
         return True
 
-    def _trade(self, item: TradeRow, ts_recv_ns: int, flags: int) -> tuple[int, bytes]:
-        trade = read_trade(item)
-        return trade.ts_event_ns, trade_record(self.instrument, trade, ts_recv_ns=ts_recv_ns, flags=flags)
+    def _read(self, items: Sequence[TradeRow], _received_ns: Sequence[int]) -> TradeColumns:
+        return columns_of([read_trade(item) for item in items])
 
 
 class Requests(SymbolRequests):
@@ -136,7 +134,7 @@ class ToyFeed(MarketFeed[Market, Requests]):
         match frame:
             case TradeRow():
                 if market := self._market(frame.market):
-                    market.take_trades([frame], ts_recv_ns, snapshot=False)
+                    market.take_trade(frame, ts_recv_ns)
             case BookFrame():
                 self._take_book(frame, ts_recv_ns)
             case Granted():

@@ -11,10 +11,8 @@ from typing import Annotated
 import msgspec
 
 from core.model.fixedpoint import FixedPointError, parse_price, parse_quantity
-from core.model.instruments import Instrument
 from core.model.records import BUY, NO_SIDE, SELL
 from providers.venue.book import Book, BookSide
-from providers.venue.packing import pack_trade
 from providers.venue.past import PastTrade, past_trade
 
 NS_PER_US = 1000
@@ -78,20 +76,6 @@ def read_trade(row: TradeRow) -> PastTrade:
         price=row.price,
         quantity=row.size,
         side=_SIDES.get(row.side, NO_SIDE),
-    )
-
-
-def trade_record(instrument: Instrument, trade: PastTrade, *, ts_recv_ns: int, flags: int) -> bytes:
-    """A trade as a record."""
-    return pack_trade(
-        instrument,
-        price_e9=trade.price_e9,
-        quantity_e8=trade.quantity_e8,
-        side=trade.side,
-        trade_id=trade.trade_id,
-        ts_event_ns=trade.ts_event_ns,
-        ts_recv_ns=ts_recv_ns,
-        flags=flags,
     )
 
 

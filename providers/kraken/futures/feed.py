@@ -93,19 +93,24 @@ class FuturesFeed(MarketFeed[Market, Requests]):
             self._spoke_ns = ts_recv_ns
             self.outbox.append(_PING)
 
+    def flush(self) -> None:
+        """Publish what the frames since the last time brought, and have missing trades told again."""
+        due_ns = self._requests.due_ns
+        for product_id, market in self._touched.items():
+            gaps, newest_id = market.counters.gaps, market.newest_id
+            market.publish()
+            if market.missing_since(newest_id):
+                due_ns.setdefault((product_id, "trade"), market.counters.last_recv_ns + MEND_NS)
+            elif market.counters.gaps < gaps and not market.missing:
+                due_ns.pop((product_id, "trade"), None)
+        self._touched.clear()
+
     def _market_of(self, counters: FeedCounters, tape: Tape | None) -> Market:
         return Market(counters, self._sink, self._connection, tape=tape)
 
     def _take_trade(self, frame: Trade, ts_recv_ns: int) -> None:
-        market = self._market(frame.product_id)
-        if market is None:
-            return
-        before = market.counters.gaps
-        market.take_trades((frame,), ts_recv_ns, snapshot=False)
-        if market.counters.gaps > before:
-            self._requests.due_ns.setdefault((frame.product_id, "trade"), ts_recv_ns + MEND_NS)
-        elif market.counters.gaps < before and not market.missing:
-            self._requests.due_ns.pop((frame.product_id, "trade"), None)
+        if market := self._market(frame.product_id):
+            market.take_trades((frame,), ts_recv_ns)
 
     def _take_trades(self, frame: TradeSnapshot, ts_recv_ns: int) -> None:
         if market := self._market(frame.product_id):

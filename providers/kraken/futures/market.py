@@ -17,13 +17,13 @@ from providers.kraken.futures.normalise import (
     event_time_ns,
     fill_book,
     quote_record,
+    read_trades,
     state_of,
     top_of,
-    trade_record,
 )
 from providers.kraken.futures.wire import BookChange, BookSnapshot, Ticker, Trade
 from providers.venue.market import StreamedMarket
-from providers.venue.packing import pack_mbp10
+from providers.venue.packing import TradeColumns, pack_mbp10
 
 MAX_LEVELS = 10_000
 KEPT_LEVELS = 5_000
@@ -48,9 +48,18 @@ class Market(StreamedMarket[Trade]):
         """Trades that are known to be missing and may still come."""
         return self._tape.missing
 
-    def take_trades(self, items: Sequence[Trade], ts_recv_ns: int, *, snapshot: bool) -> None:
-        """Publish the trades, in the order of their numbers, that were not published before."""
-        super().take_trades([item for item in items if self._is_fresh(item)], ts_recv_ns, snapshot=snapshot)
+    @property
+    def newest_id(self) -> int:
+        """The number of the newest trade, 0 before the first."""
+        return self._tape.newest_id or 0
+
+    def missing_since(self, trade_id: int) -> int:
+        """Those of the missing trades that are newer than one."""
+        return self._tape.missing_within(trade_id + 1, self.newest_id)
+
+    def take_trades(self, items: Sequence[Trade], ts_recv_ns: int, *, snapshot: bool = False) -> None:
+        """Take the trades, in the order of their numbers, that were not taken before."""
+        super().take_trades([item for item in items if self._is_unknown(item)], ts_recv_ns, snapshot=snapshot)
 
     def take_snapshot(self, item: BookSnapshot, ts_recv_ns: int) -> bool:
         """Take a whole book and publish it. False: it is wrong and must be asked for anew."""
@@ -100,7 +109,7 @@ class Market(StreamedMarket[Trade]):
             self._clear_problem(self._halt)
             self._halt = ""
 
-    def _is_fresh(self, item: Trade) -> bool:
+    def _is_unknown(self, item: Trade) -> bool:
         if item.trade_id > UNDEF_SIZE:
             self.counters.rejected += 1
             self.counters.problem = f"a trade's number exceeds 32 bits: {item.trade_id}"
@@ -123,15 +132,12 @@ class Market(StreamedMarket[Trade]):
         self.counters.rejected += 1
         self.counters.problem = f"a new trade under an old number: {item.trade_id}"
 
-    def _trade(self, item: Trade, ts_recv_ns: int, flags: int) -> tuple[int, bytes]:
-        ts_event_ns = event_time_ns(item.time, ts_recv_ns)
-        try:
-            return ts_event_ns, trade_record(
-                self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
-            )
-        except FixedPointError:
-            self._uids.pop(item.uid, None)  # it may come again, and right
-            raise
+    def _read(self, items: Sequence[Trade], received_ns: Sequence[int]) -> TradeColumns:
+        return read_trades(items, received_ns)
+
+    def _refuse_trade(self, item: Trade, error: FixedPointError) -> None:
+        super()._refuse_trade(item, error)
+        self._uids.pop(item.uid, None)  # it may come again, and right
 
     def _taken(self, item: BookSnapshot | BookChange, ts_recv_ns: int, *, snapshot: bool, changed: bool) -> bool:
         book = self._book

@@ -6,7 +6,7 @@ A quantity is what the venue counts: contracts of one dollar for inverse product
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import attrs
@@ -18,7 +18,7 @@ from core.model.instruments import Instrument
 from core.model.records import BUY, F_LAST, F_TOB, LEVELS, NO_SIDE, SELL, UNDEF_PRICE
 from providers.kraken.futures.wire import BookChange, BookSnapshot, LevelItem, Ticker, Trade
 from providers.venue.book import Book, BookSide
-from providers.venue.packing import pack_quote, pack_trade
+from providers.venue.packing import TradeColumns, pack_quote, trade_columns
 
 Quote = tuple[int, int, int, int]
 """Bid, its quantity, ask, its quantity: prices at 1e-9, quantities at 1e-8; a side without orders has no price."""
@@ -51,23 +51,18 @@ def event_time_ns(milliseconds: int, ts_recv_ns: int) -> int:
     return milliseconds * NS_PER_MS if milliseconds else ts_recv_ns
 
 
-def trade_record(
-    instrument: Instrument, item: Trade, *, ts_event_ns: int, ts_recv_ns: int, flags: int = F_LAST
-) -> bytes:
-    """A trade of 48 bytes; a taker's side that the protocol does not have is none.
+def read_trades(items: Sequence[Trade], received_ns: Sequence[int]) -> TradeColumns:
+    """Trades in integers; a taker's side that the protocol does not have is none.
 
     Raises:
-        FixedPointError: the price or the quantity is none, or does not fit exactly.
+        FixedPointError: a price or a quantity is none, does not fit exactly, or is not above zero.
     """
-    return pack_trade(
-        instrument,
-        price_e9=read_price(item.price),
-        quantity_e8=read_quantity(item.qty),
-        side=_SIDES.get(item.side, NO_SIDE),
-        trade_id=item.trade_id,
-        ts_event_ns=ts_event_ns,
-        ts_recv_ns=ts_recv_ns,
-        flags=flags,
+    return trade_columns(
+        [item.trade_id for item in items],
+        list(map(event_time_ns, [item.time for item in items], received_ns)),
+        [parse_price(str(item.price, _DIGITS)) for item in items],
+        [parse_quantity(str(item.qty, _DIGITS)) for item in items],
+        [_SIDES.get(item.side, NO_SIDE) for item in items],
     )
 
 

@@ -7,6 +7,7 @@ written. Only the last trade of a page has its exact nanosecond, in `last`, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Annotated
 
 import attrs
@@ -26,6 +27,7 @@ FLOAT_TIME_NS = 1000
 _SIDES = {"b": BUY, "s": SELL}
 _LAST = "last"
 _NANOSECONDS = 9
+_NS_PER_US = 1000
 
 _Id = Annotated[int, msgspec.Meta(gt=0, le=2**63 - 1)]
 # Before 2023 rows had no trade id.
@@ -109,6 +111,12 @@ def without_repeats(later: Sequence[PastTrade], earlier: Sequence[PastTrade]) ->
         if _alike(earlier[-length:], later[:length]):
             return list(later[length:])
     return list(later)
+
+
+def in_live_time(trades: Sequence[PastTrade]) -> list[PastTrade]:
+    """`trades` in the time of the live feed: whole microseconds that never go back from one trade to the next."""
+    instants = accumulate((trade.ts_event_ns // _NS_PER_US * _NS_PER_US for trade in trades), max)
+    return [trade._replace(ts_event_ns=instant) for trade, instant in zip(trades, instants, strict=True)]
 
 
 def _alike(some: Iterable[PastTrade], others: Iterable[PastTrade]) -> bool:

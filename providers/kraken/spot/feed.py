@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from core.flow.printable import printable
 from core.flow.tape import Tape
@@ -26,13 +28,13 @@ from providers.kraken.spot.wire import (
     StatusFrame,
     TickerFrame,
     TradeFrame,
-    TradeItem,
     decode_frame,
 )
 from providers.venue.frame_decoder import FrameError
 from providers.venue.market_feed import MarketFeed
 
 _PING = json.dumps({"method": "ping"})
+_SYMBOL = attrgetter("symbol")
 
 
 class SpotFeed(MarketFeed[Market, Requests]):
@@ -84,12 +86,9 @@ class SpotFeed(MarketFeed[Market, Requests]):
         snapshot = frame.type == SNAPSHOT
         if snapshot:
             items.sort(key=lambda item: item.trade_id)
-        groups: dict[str, list[TradeItem]] = {}
-        for item in items:
-            groups.setdefault(item.symbol, []).append(item)
-        for symbol, group in groups.items():  # one, as a rule
+        for symbol, group in groupby(items, _SYMBOL):  # one, as a rule
             if market := self._market(symbol):
-                market.take_trades(group, ts_recv_ns, snapshot=snapshot)
+                market.take_trades(list(group), ts_recv_ns, snapshot=snapshot)
 
     def _take_quotes(self, frame: TickerFrame, ts_recv_ns: int) -> None:
         for item in frame.data:

@@ -16,6 +16,7 @@ from providers.kraken.spot.answers import (
     FLOAT_TIME_NS,
     PastBars,
     PastTrades,
+    in_live_time,
     parse_bars,
     parse_trades,
     without_repeats,
@@ -54,7 +55,7 @@ class KrakenHistory:
     async def trades(self, instrument: Instrument, *, start_ns: int, end_ns: int) -> AsyncIterator[TradePage]:
         """The trades of a range, none of them twice; see `Historical.trades`.
 
-        Times are within 240 ns of the venue's own, which its answers round; those of the live feed are in whole µs.
+        The venue's answers round their times by up to 240 ns; they are given in whole µs, as the live feed has them.
         So a trade within a µs of the end may be told by this range and by the one behind it; none is told by neither.
         Trades of before 2023 may come without an id.
         """
@@ -65,7 +66,7 @@ class KrakenHistory:
             fresh = without_repeats(answer.trades, earlier)
             wanted = [trade for trade in fresh if start_ns <= trade.ts_event_ns < end_ns + FLOAT_TIME_NS]
             if wanted or answer.rejected:
-                yield trade_page(instrument, wanted, ts_recv_ns=wall_ns(), rejected=answer.rejected)
+                yield trade_page(instrument, in_live_time(wanted), ts_recv_ns=wall_ns(), rejected=answer.rejected)
             # Several trades may have the very instant at which a page ends: the next begins with that instant again.
             next_ns = answer.last_ns - 1
             if answer.last_ns > end_ns + FLOAT_TIME_NS or not (fresh or answer.rejected) or next_ns <= since_ns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.flow.tape import Tape
 from core.model.fixedpoint import FixedPointError
 from core.model.records import F_LAST, F_SNAPSHOT, F_TOB
@@ -14,11 +16,11 @@ from providers.kraken.spot.normalise import (
     event_time_ns,
     quote_of,
     quote_record,
-    trade_record,
+    read_trades,
 )
 from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
 from providers.venue.market import StreamedMarket
-from providers.venue.packing import pack_mbp10
+from providers.venue.packing import TradeColumns, pack_mbp10
 
 DEPTH = 10
 
@@ -55,11 +57,10 @@ class Market(StreamedMarket[TradeItem]):
         flags = F_LAST | F_TOB | F_SNAPSHOT if snapshot else F_LAST | F_TOB
         record = quote_record(self.instrument, quote, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags)
         self._quote = quote
-        counters.quotes += 1
         counters.last_event_ns = ts_event_ns
         if not snapshot:
             self._check_clock(ts_recv_ns - ts_event_ns)
-        self._quotes.push(record)
+        self._add_quote(record)
 
     def take_book(self, item: BookItem, ts_recv_ns: int, *, snapshot: bool) -> bool:
         """Apply the change and publish the book. False: it is wrong and withheld, and must be asked for anew."""
@@ -96,8 +97,5 @@ class Market(StreamedMarket[TradeItem]):
         )
         return True
 
-    def _trade(self, item: TradeItem, ts_recv_ns: int, flags: int) -> tuple[int, bytes]:
-        ts_event_ns = event_time_ns(item.timestamp, ts_recv_ns)
-        return ts_event_ns, trade_record(
-            self.instrument, item, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns, flags=flags
-        )
+    def _read(self, items: Sequence[TradeItem], received_ns: Sequence[int]) -> TradeColumns:
+        return read_trades(items, received_ns)

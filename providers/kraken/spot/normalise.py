@@ -7,6 +7,7 @@ over digits that a float would lose.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 from core.clock import DAY_NS, parse_rfc3339_ns
 from core.model.fixedpoint import (
@@ -20,7 +21,7 @@ from core.model.instruments import Instrument
 from core.model.records import BUY, F_LAST, F_TOB, NO_SIDE, SELL
 from providers.kraken.spot.wire import BookItem, TickerItem, TradeItem
 from providers.venue.book import Book, Levels
-from providers.venue.packing import pack_quote, pack_trade
+from providers.venue.packing import TradeColumns, pack_quote, trade_columns
 
 CHECKSUM_LEVELS = 10
 _FIRST_INSTANT_NS = 365 * DAY_NS  # the venue writes 1970 where it has no time
@@ -45,27 +46,18 @@ def event_time_ns(timestamp: str | None, ts_recv_ns: int) -> int:
     return instant_ns if _FIRST_INSTANT_NS <= instant_ns < _LAST_INSTANT_NS else ts_recv_ns
 
 
-def trade_record(
-    instrument: Instrument, item: TradeItem, *, ts_event_ns: int, ts_recv_ns: int, flags: int = F_LAST
-) -> bytes:
-    """A trade of 48 bytes; a taker's side that the protocol does not have is none.
+def read_trades(items: Sequence[TradeItem], received_ns: Sequence[int]) -> TradeColumns:
+    """Trades in integers; a taker's side that the protocol does not have is none.
 
     Raises:
-        FixedPointError: the price or the quantity is none, or does not fit exactly.
+        FixedPointError: a price or a quantity is none, does not fit exactly, or is not above zero.
     """
-    price_e9 = parse_price(str(item.price, _DIGITS))
-    quantity_e8 = parse_quantity(str(item.qty, _DIGITS))
-    if price_e9 <= 0 or not quantity_e8:
-        raise FixedPointError(f"not a trade: {quantity_e8} at {price_e9}")
-    return pack_trade(
-        instrument,
-        price_e9=price_e9,
-        quantity_e8=quantity_e8,
-        side=_SIDES.get(item.side, NO_SIDE),
-        trade_id=item.trade_id,
-        ts_event_ns=ts_event_ns,
-        ts_recv_ns=ts_recv_ns,
-        flags=flags,
+    return trade_columns(
+        [item.trade_id for item in items],
+        list(map(event_time_ns, [item.timestamp for item in items], received_ns)),
+        [parse_price(str(item.price, _DIGITS)) for item in items],
+        [parse_quantity(str(item.qty, _DIGITS)) for item in items],
+        [_SIDES.get(item.side, NO_SIDE) for item in items],
     )
 
 

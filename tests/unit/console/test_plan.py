@@ -132,3 +132,13 @@ def test_nonsense_is_refused(line: list[str], error: type[ConsoleError]) -> None
     """Each contradiction has its kind of error, and with it its exit code."""
     with pytest.raises(error):
         plan(*line)
+
+
+def test_bars_are_for_those_who_have_them() -> None:
+    """Lengths by commas go to databento alone; others, and other lengths, are refused before anything is started."""
+    line = ("--simulated", "--provider", "databento,kraken")
+    assert [feed.bars for feed in plan(*line, "--bars", "1m, 1H,1m").feeds] == [("1m", "1h"), ()]
+    assert plan(*line).feeds[0].bars == ()
+    for provider, lengths in (("kraken", "1m"), ("databento", "1d"), ("databento", "1m,x\x1b"), ("databento", ",")):
+        with pytest.raises(UsageError, match="bars"):
+            plan("--simulated", "--provider", provider, "--bars", lengths)

@@ -17,14 +17,16 @@ from console.storage import StoredRing, open_storage
 from console.store_rows import SHOWN_GAPS, worth_showing
 from console.stores import catalogue_path
 from core.errors import TransientError
+from core.flow.publish import RingPublisher
+from core.model.records import Schema
 from core.store import continuity
 from core.store.catalogue import Catalogue
 from core.store.embedded import EmbeddedTickStore
-from core.store.repository import MISSED, NOT_STORED, NOT_STREAMED, Gap, SeriesStats
+from core.store.repository import MISSED, NOT_STORED, NOT_STREAMED, Gap, SeriesKey, SeriesStats
 from providers.base import Interval
 from ringbuf import layout
 from ringbuf.writer import RingIdentity, RingWriter
-from tests.conformance.ticks import T0, TRADES, ticks
+from tests.conformance.ticks import T0, TRADES, bars, ticks
 from tests.unit.core.store.test_exporting import instrument
 
 DEADLINE_S = 30
@@ -58,6 +60,27 @@ async def test_gaps_of_the_files_are_none_of_the_database(plan: EnginePlan, tmp_
     assert not found[0]["problem"]
     assert found[1]["gaps"] == []
     assert found[1]["problem"]
+
+
+@pytest.mark.trio
+async def test_bars_of_a_ring_are_stored(plan: EnginePlan) -> None:
+    """Bars that a feed publishes are stored as they are, and are counted apart from all else."""
+    sold, made = attrs.evolve(instrument(1), venue=TRADES.venue, symbol=TRADES.symbol), bars([T0, T0 + 1, T0 + 2])
+    series = SeriesKey(sold.venue, sold.symbol, Schema.BARS_1M)
+    publisher = RingPublisher(layout.directory(), instance="test", named=True)
+    with closing(publisher):
+        publisher.channel(sold, series.schema).push(made.tobytes())
+        (ring,) = publisher.rings()
+        stored = StoredRing(ring.writer.path, ring.inode, series, sold)
+        with trio.fail_after(DEADLINE_S), open_storage(plan) as storage:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(storage.consume, lambda: [stored])
+                while storage.state.rows < len(made):
+                    await trio.sleep(0.005)
+                storage.drain()
+            totals = storage.totals()
+            assert (totals["rows"], totals["quotes"]["rows"], totals["bars"]["rows"]) == (0, 0, len(made))
+            assert [(row["schema"], row["rows"]) for row in (await storage.inspect())["series"]] == [("ohlcv-1m", 3)]
 
 
 @pytest.mark.trio

@@ -13,12 +13,17 @@ NONE = {"rows": 0, "duplicates": 0, "out_of_order": 0, "rejected": 0, "lost": 0}
 
 def summary(**store: Any) -> dict[str, Any]:
     """A summary of an engine whose store had these figures."""
-    stored = NONE | {"quotes": NONE, "book_updates": NONE, "waiting": 0, "replayed": 0, "problem": ""} | store
+    stored = (
+        NONE
+        | {"quotes": NONE, "book_updates": NONE, "bars": NONE, "waiting": 0, "replayed": 0, "problem": ""}
+        | store
+    )
     return {
         "instance_id": "e1",
         "uptime_s": 3.0,
         "feeds": [],
         "errors": [],
+        "unavailable": [],
         "store": stored,
         "recovered": 0,
         "lost": 0,

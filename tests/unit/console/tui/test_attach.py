@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import console.tui
@@ -14,8 +15,9 @@ from console.tui.attach import Attachment
 from console.tui.snapshot import Snapshot
 from console.tui.status import parse_status
 from core.clock import DAY_NS, NS_PER_S
-from core.model.records import Schema
+from core.model.records import OHLCV, Schema
 from ringbuf.reader import RingReader
+from ringbuf.writer import RingIdentity, RingWriter
 from tests.tui.fake_engine import FakeEngine, Listing
 
 BTC, ETH = ("BTCUSD", "KRAKEN"), ("ETHUSD", "KRAKEN")
@@ -88,6 +90,26 @@ def test_a_trade_of_the_far_future_is_not_the_days_first(attachment: Attachment,
     assert focus.bars["close"].tolist() == [100 * 10**9]
     engine.trade(BTC, "200", ts_ns=T0_NS + DAY_NS)
     assert attachment.frame().symbols[0].first_e9 == 200 * 10**9
+
+
+def test_rings_of_bars_are_left_alone(attachment: Attachment, engine: FakeEngine) -> None:
+    """No screen shows what they carry, and it is never taken for trades."""
+    engine.trade(BTC, "100")
+    answer = engine.answer()
+    trades = next(row for row in answer["rings"] if (row["symbol"], row["schema"]) == ("BTCUSD", "trades"))
+    identity = RingIdentity(
+        schema="ohlcv-1m", record_bytes=OHLCV.itemsize, symbol="BTCUSD", venue="KRAKEN", instrument_id=1, instance="x"
+    )
+    writer = RingWriter(Path(f"{trades['path']}.ohlcv-1m"), identity, capacity=64)
+    try:
+        writer.push_batch(np.ones(3, OHLCV))
+        answer["rings"].append(trades | {"schema": "ohlcv-1m", "path": str(writer.path), "record_bytes": 56})
+        attachment.update_status(parse_status(answer))
+        focus = attachment.frame().focus
+        assert focus is not None
+        assert [one.price_e9 for one in focus.tape] == [100 * 10**9]
+    finally:
+        writer.close()
 
 
 def test_ticks_flash_then_point_then_rest(attachment: Attachment, engine: FakeEngine, times: Times) -> None:

@@ -121,16 +121,29 @@ def test_connections_tell_their_process_and_restarts() -> None:
 def test_each_of_several_connections_has_a_line() -> None:
     """Below the line of their venue, with what they brought; one that is alone has no second line."""
     legs = [
-        {"venue": "KRAKEN 1", "status": "connected", "brought_first": 1204, "hand_overs": 2},
-        {"venue": "KRAKEN 2", "status": "reconnecting", "missed": 7, "reconnects": 3},
+        {"venue": "KRAKEN 1", "leg": 1, "status": "connected", "brought_first": 1204, "hand_overs": 2},
+        {"venue": "KRAKEN 2", "leg": 2, "status": "reconnecting", "missed": 7, "reconnects": 3},
     ]
     raw = {"venue": "KRAKEN", "status": "connected", "reason": "leg 2: reconnecting: cut"}
     lines = screen(parse_status(RAW | {"connections": [raw | {"legs": legs}]}), rates={"KRAKEN 1": 21.0})
     assert "● up" in found(lines, "leg 2: reconnecting: cut")
-    assert "first with 1.2k trades, handed over 2x" in found(lines, "KRAKEN 1", "● up", "21")
-    assert "missed 7" in found(lines, "KRAKEN 2", "⚠ reconnecting")
+    assert "first with 1.2k trades, handed over 2x" in found(lines, "  leg 1", "● up", "21")
+    assert found(lines, "  leg 2", "missed 7").split()[:5] == ["leg", "2", "⚠", "reconnecting", "−"]
     alone = screen(parse_status(RAW | {"connections": [raw | {"legs": legs[:1]}]}))
-    assert not any("KRAKEN 1" in line for line in alone)
+    assert not any("leg 1" in line for line in alone)
+
+
+def test_no_leg_takes_the_place_of_a_venue() -> None:
+    """Where not every line has room the venues keep theirs, and the title tells that there are more."""
+    venues = [
+        {"venue": venue, "legs": [{"venue": f"{venue} {leg}", "leg": leg} for leg in (1, 2)]}
+        for venue in ("KRAKEN", "BINANCE")
+    ]
+    lines = screen(parse_status(RAW | {"connections": venues}), height=22)
+    shown = lines[lines.index(found(lines, "─ Connections ─")) + 2 :][:3]
+    assert [line.split()[0] for line in shown[:2]] == ["KRAKEN", "BINANCE"]
+    assert not any("leg 1" in line for line in lines)
+    assert "─ 2 of 6 ─" in found(lines, "─ Connections ─")
 
 
 def test_rings_tell_how_full_and_how_far_behind() -> None:

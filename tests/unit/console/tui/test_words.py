@@ -385,6 +385,21 @@ def test_the_log_scrolls_and_keeps_its_shape() -> None:
     assert not any("three" in one for one in lines)
 
 
+def test_a_problem_is_told_to_its_end_where_there_is_room() -> None:
+    """Over as many rows as it takes; where all of them would take more than a third of the rows, each has one."""
+    told = " ".join(f"word{number}" for number in range(12))
+
+    def shown(problems: list[str]) -> list[str]:
+        rows = log_rows(LOG, problems, level="DEBUG", pattern="", back=0, width=40, height=12, glyphs=UNICODE)
+        return ["".join(text for text, _ in row) for row in rows]
+
+    whole = " ".join(" ".join(shown([told])).split())
+    assert f" ⚠ {told} ─ Log ─" in whole
+    several = shown([told, told, told])
+    assert [row.startswith(" ⚠ word0") and row.endswith("…") for row in several[1:4]] == [True, True, True]
+    assert "─ Log ─" in several[4]
+
+
 @pytest.mark.parametrize(
     ("environment", "depth"),
     [

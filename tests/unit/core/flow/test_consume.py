@@ -238,7 +238,7 @@ async def test_everything_published_is_stored(tmp_path: Path, rings: Callable[[S
         made[0].push(range(951, 1011))
     state = running.state
     assert [len(store.read(ring.series, 0, EVER)) for ring in made] == [1010, 1000, 1000]
-    assert {schema: counts.rows for schema, counts in state.by_schema.items()} == {
+    assert {schema: counts.rows for schema, counts in state.by_schema.items() if counts.rows} == {
         Schema.TRADES: 1010, Schema.QUOTES: 1000, Schema.BOOK: 1000,
     }  # fmt: skip
     assert (state.rows, state.duplicates, state.out_of_order, state.rejected, state.lost) == (3010, 50, 0, 0, 0)

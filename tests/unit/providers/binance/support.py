@@ -74,7 +74,14 @@ class Bench:
 
     def say(self, message: object, ts_recv_ns: int = 1_000) -> None:
         """Hand one message to the feed as the venue would write it."""
-        self.feed.handle(json.dumps(message, separators=(",", ":")), ts_recv_ns)
+        self.hand_over(json.dumps(message, separators=(",", ":")), ts_recv_ns)
+
+    def hand_over(self, text: str, ts_recv_ns: int) -> None:
+        """Hand one text to the feed, as what one read brought."""
+        try:
+            self.feed.handle(text, ts_recv_ns)
+        finally:
+            self.feed.flush()
 
 
 def trade(trade_id: int, **changes: object) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_two_days_are_one_session_without_a_gap(captures: Path) -> None:
             assert book.install(decode_snapshot(text), generation=book.generation, ts_recv_ns=received_ns)
             continue
         kinds[text[text.index("@") + 1 :][:5]] += 1
-        bench.feed.handle(text, received_ns)
+        bench.hand_over(text, received_ns)
     (counters,) = bench.counters
     assert (kinds["depth"], kinds["bookT"]) == (3451 + 3044, 28_040 + 45_134)
     assert (counters.trades, counters.quotes, counters.book_updates) == (
@@ -66,7 +66,7 @@ def test_four_symbols_of_2021(captures: Path) -> None:
     bench = Bench(*(instrument(name, f"{name[:3]}{at}USD") for at, name in enumerate(names)))
     snapshots = dict(_snapshots(folder / "binance_rest_depth_20211012.txt"))
     for text in events:
-        bench.feed.handle(text, json.loads(text)["data"].get("E", 0) * 10**6)
+        bench.hand_over(text, json.loads(text)["data"].get("E", 0) * 10**6)
         for book in bench.asked:
             found = decode_snapshot(snapshots[book.instrument.venue_symbol])
             book.install(found, generation=book.generation, ts_recv_ns=0)

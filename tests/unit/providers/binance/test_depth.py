@@ -71,7 +71,7 @@ def test_the_procedure_from_buffer_to_live() -> None:
     assert books["ts_recv"].tolist() == [5, 9, 12, 13]
     assert books["ts_event"].tolist() == [5_000_000, 9_000_000, 12_000_000, 13_000_000]
     assert desk.counters.book_updates == 4
-    assert (desk.counters.gaps, desk.counters.duplicates) == (0, 0)
+    assert (desk.counters.book_breaks, desk.counters.duplicates) == (0, 0)
 
 
 def test_the_first_event_may_begin_right_after_the_snapshot() -> None:
@@ -112,7 +112,7 @@ def test_a_gap_withholds_the_book_at_once_and_asks_again() -> None:
     desk.install(7)
     desk.change(11, 12, bids=[("100.7", "1.0")])
     assert desk.state() is BookState.SYNCING
-    assert desk.counters.gaps == 1
+    assert desk.counters.book_breaks == 1
     assert "10 is due" in desk.counters.problem
     assert len(desk.asked) == 2
     last = desk.kept.array(Schema.BOOK)[-1]
@@ -144,7 +144,7 @@ def test_a_gap_within_the_buffer_is_found() -> None:
     desk = Desk()
     desk.change(1, 5)
     desk.change(8, 9)
-    assert desk.counters.gaps == 1
+    assert desk.counters.book_breaks == 1
     assert not desk.install(5)
     assert desk.install(7)
     assert desk.sequences == [7, 9]
@@ -168,7 +168,7 @@ def test_an_overlap_after_the_first_event_is_a_break() -> None:
     desk.change(1, 5)
     desk.install(4)
     desk.change(5, 8)
-    assert desk.counters.gaps == 1
+    assert desk.counters.book_breaks == 1
     assert desk.state() is BookState.SYNCING
 
 
@@ -193,7 +193,7 @@ def test_a_crossed_book_is_never_shown() -> None:
     assert not desk.install(4, bids=[("200.0", "1.0")])
     assert desk.install(4)
     desk.change(6, 7, bids=[("300.0", "1.0")])
-    assert desk.counters.gaps == 1
+    assert desk.counters.book_breaks == 1
     levels = desk.kept.array(Schema.BOOK)["levels"]
     assert np.all(levels["bid_px"][:-1, 0] < levels["ask_px"][:-1, 0])
 
@@ -248,5 +248,5 @@ def test_a_lost_connection_withholds_a_live_book_once() -> None:
     assert len(desk.kept.records[-1]) == MBP10_LEVELS.itemsize
     desk.book.begin()
     desk.change(900, 901)
-    assert desk.counters.gaps == 0
+    assert desk.counters.book_breaks == 0
     assert len(desk.asked) == 2

@@ -34,7 +34,7 @@ def played(captures: Path, count: int) -> tuple[Bench, list[tuple[int, dict[str,
             snapshot = decode_snapshot(text)
             assert book.install(snapshot, generation=book.generation, ts_recv_ns=received_ns)
             continue
-        bench.feed.handle(text, received_ns)
+        bench.hand_over(text, received_ns)
         messages.append((received_ns, message["data"]))
     return bench, messages
 
@@ -154,16 +154,16 @@ def test_ids_go_on_over_a_reconnect() -> None:
     assert bench.counters[0].gaps == 1
 
 
-def test_a_broken_book_and_missing_trades_add_up() -> None:
-    """Gaps of trades and breaks of the book are one count, and a gap of trades that closes leaves the other."""
+def test_a_broken_book_is_no_gap_of_trades() -> None:
+    """Gaps of trades and breaks of the book are counted apart, and only the former can close."""
     bench = Bench()
     bench.say(trade(1))
     bench.say(trade(3))
     bench.say(depth(1, 2))
     bench.say(depth(5, 6))
-    assert bench.counters[0].gaps == 2
+    assert (bench.counters[0].gaps, bench.counters[0].book_breaks) == (1, 1)
     bench.say(trade(2))
-    assert bench.counters[0].gaps == 1
+    assert (bench.counters[0].gaps, bench.counters[0].book_breaks) == (0, 1)
 
 
 def test_quotes_never_go_back() -> None:
@@ -215,7 +215,7 @@ def test_a_clock_that_is_wrong_is_said_and_the_record_kept(delay_s: int, words: 
 def test_what_is_not_understood_is_counted(text: str) -> None:
     """No frame, whatever its shape, does more than raise a count; the next good frame comes through."""
     bench = Bench()
-    bench.feed.handle(text, 1)
+    bench.hand_over(text, 1)
     assert bench.connection.malformed == 1
     bench.say(trade(1))
     assert bench.counters[0].trades == 1
@@ -226,8 +226,8 @@ def test_any_text_is_survived(noise: str, cut: int) -> None:
     """Noise within a good frame never raises anything."""
     bench = Bench()
     text = json.dumps(trade(1), separators=(",", ":"))
-    bench.feed.handle(text[:cut] + noise + text[cut:], 1)
-    bench.feed.handle(noise, 1)
+    bench.hand_over(text[:cut] + noise + text[cut:], 1)
+    bench.hand_over(noise, 1)
     assert bench.connection.malformed + bench.counters[0].trades + bench.counters[0].rejected >= 1
 
 
@@ -236,7 +236,7 @@ def test_malformed_frames_are_logged_harmless_and_sparsely(caplog: pytest.LogCap
     bench = Bench()
     with caplog.at_level(logging.WARNING, "ringside.binance"):
         for _ in range(100):
-            bench.feed.handle("\x1b[2J" + "x" * 10_000, 1)
+            bench.hand_over("\x1b[2J" + "x" * 10_000, 1)
     assert bench.connection.malformed == 100
     assert len(caplog.records) == 7
     assert all("\x1b" not in each.getMessage() and len(each.getMessage()) < 500 for each in caplog.records)

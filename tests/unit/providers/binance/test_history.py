@@ -21,8 +21,9 @@ from core.model.records import BUY, F_LAST, F_PUBLISHER_SPECIFIC, F_RECOVERED, S
 from providers.base import Historical, HistoricalById, TradePage
 from providers.binance.answers import parse_aggregates, parse_bars, parse_trades
 from providers.binance.history import BinanceHistory
-from providers.binance.normalise import Trade, trade_record
+from providers.binance.normalise import Trade, read_trades
 from providers.simulated.rest import Answer, serve_rest
+from providers.venue.packing import pack_trades
 from providers.venue.past import candles, trade_page
 from tests.unit.providers.binance.support import instrument
 
@@ -58,16 +59,13 @@ def test_every_real_trade_becomes_its_record(captures: Path) -> None:
     assert (page.records["flags"] & ~np.uint8(F_PUBLISHER_SPECIFIC) == F_LAST | F_RECOVERED).all()
     plain = page.records.copy()
     plain["flags"] &= ~np.uint8(F_RECOVERED)
-    live = [
-        trade_record(
-            instrument(),
-            Trade("trade", "BTCUSDT", row["id"], row["price"], row["qty"], row["time"], row["isBuyerMaker"]),
-            ts_event_ns=row["time"] * NS_PER_MS,
-            ts_recv_ns=NOW_NS,
-        )
-        for row in rows
-    ]
-    assert plain.tobytes() == b"".join(live)
+    live = read_trades(
+        [
+            Trade("trade", "BTCUSDT", row["id"], row["price"], row["qty"], row["time"], row["isBuyerMaker"])
+            for row in rows
+        ]
+    )
+    assert plain.tobytes() == pack_trades(instrument(), live, [NOW_NS] * len(rows))
 
 
 def test_every_real_aggregate_is_read(captures: Path) -> None:

@@ -20,8 +20,9 @@ from providers.binance.normalise import (
     decode_snapshot,
     decode_trade,
     quote_record,
-    trade_record,
+    read_trades,
 )
+from providers.venue.packing import pack_trades
 from tests.unit.providers.binance.support import depth, instrument, quote, recorded, trade
 
 SNAPSHOT = {"lastUpdateId": 5, "bids": [["1.0", "2.0"]], "asks": [["1.1", "2.0"]]}
@@ -101,17 +102,17 @@ def test_the_side_is_the_aggressors() -> None:
     """A resting buyer means that the seller came; otherwise the buyer came."""
     for rests, side in ((True, b"A"), (False, b"B")):
         event = decode_trade(json.dumps(trade(2**32 + 7, m=rests))).data
-        record = np.frombuffer(trade_record(instrument(), event, ts_event_ns=5, ts_recv_ns=6), TRADE)[0]
+        record = np.frombuffer(pack_trades(instrument(), read_trades([event]), [6]), TRADE)[0]
         assert record["side"] == side
         assert record["sequence"] == 7
-        assert (record["ts_event"], record["ts_recv"]) == (5, 6)
+        assert (record["ts_event"], record["ts_recv"]) == (1_000_000, 6)
         assert (record["price"], record["size"], record["flags"]) == (61_837_630_000_000, 2_000_000, F_LAST)
 
 
 def test_a_large_trade_uses_both_words() -> None:
     """A quantity beyond 32 bits at 1e-8 keeps its high word beside, and says so in the flags."""
     event = decode_trade(json.dumps(trade(1, q="74198.19125726"))).data
-    record = np.frombuffer(trade_record(instrument(), event, ts_event_ns=5, ts_recv_ns=6), TRADE)[0]
+    record = np.frombuffer(pack_trades(instrument(), read_trades([event]), [6]), TRADE)[0]
     assert int(record["size"]) + (int(record["ts_in_delta"]) << 32) == 7_419_819_125_726
     assert record["flags"] == F_LAST | F_PUBLISHER_SPECIFIC
 
@@ -127,7 +128,7 @@ def test_trades_whose_numbers_do_not_fit_are_refused(changes: dict[str, str]) ->
     """Finer than we hold, too large, not above zero or no number at all: an error, never a rounded record."""
     event = decode_trade(json.dumps(trade(1, **changes))).data
     with pytest.raises(FixedPointError):
-        trade_record(instrument(), event, ts_event_ns=1, ts_recv_ns=1)
+        read_trades([event])
 
 
 def test_a_quote_takes_the_time_of_receipt() -> None:

@@ -95,7 +95,7 @@ async def stage(
     """A gateway with `library` and a provider that streams `symbols` from it; `more` goes to their makers."""
     served = {name: more.pop(name) for name in ("records_per_s", "heartbeat_s", "ends") if name in more}
     acts = more.pop("acts", ())
-    ends = more.pop("ends_on_clean_close", False)
+    ends, bars = more.pop("ends_on_clean_close", False), more.pop("bars", ())
     plan = SessionPlan(
         key=key, dataset="", address=GatewayAddress(), symbols=(), starts={}, **({"connect_s": 5.0} | more)
     )
@@ -107,7 +107,7 @@ async def stage(
         gateway: RunningGateway = await nursery.start(serve)
         gateway.sessions.extend(acts)
         endpoints = Endpoints(stream_url=gateway.address, rest_url="https://127.0.0.1:9", ends_on_clean_close=ends)
-        provider = Databento(library.dataset, symbols, endpoints, key=key, session=plan)
+        provider = Databento(library.dataset, symbols, endpoints, bars=bars, key=key, session=plan)
         standing = Stage(gateway=gateway, provider=provider, sink=MemorySink())
 
         async def stream(task_status: trio.TaskStatus[Sequence[FeedCounters]]) -> None:

@@ -147,18 +147,39 @@ def test_a_replay_that_is_cut_is_told_with_the_next() -> None:
 
 
 def test_a_replay_that_is_gone_is_told() -> None:
-    """For every symbol, with what came of it, and the reason: how much is lost is not known."""
+    """For every symbol, with what came of it, the reason, and where the next session begins, however many were cut
+    before they did: how much is lost is not known."""
     feed, _ = opened("ESU4", "NQU4")
     feed.take([trade()], NOW_NS)
     feed.opened(NOW_NS)
     feed.take([Mapped(118, "ESU4"), trade(at_ns=NOW_NS + 1, sequence=2)], NOW_NS)
     with pytest.raises(TransientError):
         feed.take([Refusal("REPLAY_DATA_AGED_OUT", "gone")], NOW_NS + 5)
+    feed.began(NOW_NS)  # of the session that is of no more use
+    for at_ns in (NOW_NS + 6, NOW_NS + 60):
+        feed.closed(at_ns)
+        assert not feed._missed.intervals
+        assert feed.starts()["trades"] == 0
+        feed.opened(at_ns + 1)
+    feed.began(NOW_NS + 99)
     begun_ns = NOW_NS - 1_000_000_000
-    assert intervals(feed) == [("ESU4", begun_ns, NOW_NS + 5, 1, 0), ("NQU4", begun_ns, NOW_NS + 5, 0, 0)]
+    assert intervals(feed) == [("ESU4", begun_ns, NOW_NS + 99, 1, 0), ("NQU4", begun_ns, NOW_NS + 99, 0, 0)]
     assert {each.reason for each in feed._missed.intervals} == {"what was missed cannot be replayed"}
     assert [each.gaps for each in feed.counters] == [1, 1]
-    assert feed.starts()["trades"] == 0
+
+
+def test_a_replay_of_quotes_that_is_gone_costs_trades_too() -> None:
+    """The next session begins anew in every schema: what was traded meanwhile is lost, and told."""
+    feed, _ = opened()
+    feed.take([trade()], NOW_NS)
+    feed.opened(NOW_NS + 1)
+    feed.take([Mapped(118, "ESU4"), Notice("REPLAY_COMPLETED", "Finished trades replay", NOW_NS + 2)], NOW_NS)
+    with pytest.raises(TransientError):
+        feed.take([Refusal("REPLAY_DATA_AGED_OUT", "gone")], NOW_NS + 5)
+    feed.closed(NOW_NS + 6)
+    feed.opened(NOW_NS + 7)
+    feed.began(NOW_NS + 9)
+    assert intervals(feed) == [("ESU4", NOW_NS + 5, NOW_NS + 9, 0, 0)]
 
 
 def test_a_session_that_never_said_when_it_began_is_told() -> None:

@@ -20,6 +20,15 @@ def test_identity_is_what_a_record_says() -> None:
     assert len({identity_of(each) for each in (trade(5), trade(6), trade(5, 1), trade(5, price=2))}) == 4
 
 
+def test_what_comes_late_is_asked_for_from_when_it_began() -> None:
+    """A bar that grew when the session was cut, or when it began, bears an earlier instant than what was heard."""
+    seam = Seam(60 * OVERLAP_NS)
+    seam.begin(1000 * OVERLAP_NS)
+    assert seam.start_ns == 940 * OVERLAP_NS
+    seam.heard(1100 * OVERLAP_NS)
+    assert seam.start_ns == 1039 * OVERLAP_NS
+
+
 TIMES = st.lists(st.integers(0, 6).map(lambda step: step * OVERLAP_NS // 4), max_size=30)
 
 

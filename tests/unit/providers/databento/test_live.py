@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import attrs
 import pytest
 import trio
 
+from core.clock import NS_PER_S
 from core.errors import AuthenticationError, ConsoleError, NotFoundError, PermanentError, RefusedError
-from core.model.records import F_MAYBE_BAD_BOOK, MBP10_STRUCT, Schema
+from core.model.records import F_MAYBE_BAD_BOOK, MBP10_STRUCT, TRADE_STRUCT, Schema
 from providers.base import BookState
 from providers.connection import ConnectionStatus
 from providers.databento.key import ApiKey
@@ -19,6 +21,8 @@ from providers.simulated.databento_gateway import Act
 from providers.simulated.databento_library import Library, Stored, read_library
 from tests.unit.providers.databento.gateways import encoded, instrument, stage
 from tests.unit.providers.databento.support import library
+
+BEGUN_NS = 1_800_000_000 * NS_PER_S
 
 
 @pytest.mark.trio
@@ -89,6 +93,43 @@ async def test_a_cut_before_the_first_record_loses_nothing(captures: Path) -> No
         await standing.until_published(found)
 
 
+def bars_and_trades() -> Library:
+    """A market that trades every ten seconds, and its bars of a minute, each of which comes when it is over and bears
+    the instant at which it began."""
+    records = []
+    for second in range(0, 1200, 10):
+        if second and second % 60 == 0:
+            begun_ns = BEGUN_NS + (second - 60) * NS_PER_S
+            bar = struct.pack("<BBHIQqqqqQ", 14, Schema.BARS_1M.rtype, 1, 118, begun_ns, 7, 9, 5, second, 6)
+            records.append(Stored(begun_ns, Schema.BARS_1M.value, 118, bar))
+        at_ns = BEGUN_NS + second * NS_PER_S
+        trade = TRADE_STRUCT.pack(12, 0, 1, 118, at_ns, second, 1, b"T", b"A", 128, 0, at_ns, 0, second)
+        records.append(Stored(at_ns, Schema.TRADES.value, 118, trade))
+    return Library(dataset="GLBX.MDP3", names={118: "ESU4"}, records=records)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("cuts", [(), (9, 10, 11, 12), (40,)])
+async def test_bars_are_streamed_too(cuts: tuple[int, ...]) -> None:
+    """Each once and unchanged, however often the session is cut: one that grows while nobody listens is replayed."""
+    found = bars_and_trades()
+    acts = [(Act(kind="reset", after=after),) for after in cuts]
+    async with stage(found, bars=[Schema.BARS_1M], acts=acts) as standing:
+        await standing.until_sessions(1)
+        standing.play(50)
+        await standing.until_sessions(1 + len(cuts))
+        standing.play()
+        expected = {schema: encoded(found, schema.value) for schema in (Schema.TRADES, Schema.BARS_1M)}
+        await standing.until(
+            lambda: all(len(standing.sink.bytes_of("ESU4", each)) >= len(e) for each, e in expected.items())
+        )
+        assert {each: standing.sink.bytes_of("ESU4", each) for each in expected} == expected
+        (counters,) = standing.counters
+        assert (counters.trades, counters.book_updates, counters.book_state) == (120, 0, BookState.NONE)
+        assert counters.last_event_ns == found.records[-1].ts_event_ns, "the instant of a bar is none of the market"
+        assert standing.provider.connection.malformed == counters.gaps == 0
+
+
 @pytest.mark.trio
 async def test_a_full_queue_is_told_and_made_good(captures: Path) -> None:
     """When more comes than the queue holds, a new session begins where records were taken last: nothing is lost."""
@@ -126,6 +167,7 @@ async def test_a_replay_that_is_gone_is_a_gap(captures: Path, code: str) -> None
         await standing.until_sessions(3)
         assert "start" not in standing.gateway.asked[-2]
         assert standing.counters[0].gaps == 1
+        await standing.until(lambda: len(standing.provider.intervals) > 0)
         (told,) = standing.provider.intervals
         assert (told.symbol, told.cause, told.lost) == ("ESU4", "disconnect", 0)
         assert "cannot be replayed" in told.reason

@@ -49,6 +49,22 @@ async def test_a_dataset_without_anything_to_stream(captures: Path) -> None:
             await provider(running.rest_url, "ESU4").catalogue()
 
 
+@pytest.mark.trio
+async def test_bars_that_a_dataset_does_not_have(captures: Path) -> None:
+    """Whoever asks for them is told, instead of never getting any; those it has join what is streamed."""
+    found = library(captures)
+    for offered in ((), ("ohlcv-1h",)):
+        async with archive(with_definitions(attrs.evolve(found, offered=offered))) as (_, running):
+            endpoints = Endpoints(stream_url="127.0.0.1:9", rest_url=running.rest_url)
+            standing = Databento("GLBX.MDP3", ["ESU4"], endpoints, bars=[Schema.BARS_1H], key=KEY)
+            if offered:
+                await standing.catalogue()
+                assert standing.info.schemas == (Schema.TRADES, Schema.QUOTES, Schema.BARS_1H)
+            else:
+                with pytest.raises(NotFoundError, match="no such bars"):
+                    await standing.catalogue()
+
+
 def test_what_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, no dataset, no address, too many symbols, no stream that runs."""
     monkeypatch.delenv(VARIABLE, raising=False)

@@ -88,6 +88,7 @@ class Rig:
         """Hand frames over, all received at one instant."""
         for frame in frames:
             self.feed.handle(frame if isinstance(frame, str) else json.dumps(frame), at_ns)
+            self.feed.flush()
 
     def requests(self) -> list[tuple[str, str, list[str]]]:
         """Method, channel and symbols of what the feed wants to send; forgets it."""

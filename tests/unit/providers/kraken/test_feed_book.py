@@ -62,7 +62,7 @@ def test_a_real_capture_is_published_exactly(captures: Path, name: str) -> None:
     rig.handle(*lines, at_ns=NOW_NS)
     counters = rig.counters
     assert (counters.checksum_ok, counters.checksum_bad, counters.book_updates) == (301, 0, 301)
-    assert (counters.book_state, counters.gaps, counters.rejected) == (BookState.LIVE, 0, 0)
+    assert (counters.book_state, counters.book_breaks, counters.rejected) == (BookState.LIVE, 0, 0)
     books = rig.sink.books()
     assert len(books) == 301
     reference = DecimalBook()
@@ -111,7 +111,7 @@ def test_a_wrong_checksum_withholds_the_book_at_once(captures: Path) -> None:
     """One empty record marked bad goes out, then nothing until a fresh snapshot agrees."""
     rig = _withheld_rig(captures)
     counters = rig.counters
-    assert (counters.checksum_bad, counters.gaps, counters.book_state) == (1, 1, BookState.SYNCING)
+    assert (counters.checksum_bad, counters.book_breaks, counters.book_state) == (1, 1, BookState.SYNCING)
     assert counters.problem == "the book's checksum is wrong"
     last = rig.sink.books()[-1]
     assert last["flags"] == F_LAST | F_MAYBE_BAD_BOOK
@@ -124,7 +124,7 @@ def test_a_wrong_checksum_withholds_the_book_at_once(captures: Path) -> None:
     rig.handle(_lines(captures)[0])
     assert (counters.book_state, counters.problem, len(rig.sink.books())) == (BookState.LIVE, "", 4)
     rig.handle(trades(trade_item(5)))
-    assert counters.gaps == 1
+    assert counters.book_breaks == 1
 
 
 def test_a_book_that_keeps_breaking_is_not_a_line_a_frame(captures: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -157,7 +157,7 @@ def test_a_level_that_does_not_fit_makes_the_book_wrong(captures: Path) -> None:
     snapshot, update, *_ = _lines(captures)
     rig.handle(snapshot, update.replace("29430.6", "29430.60000000001"))
     counters = rig.counters
-    assert (counters.rejected, counters.gaps, counters.checksum_bad) == (1, 1, 0)
+    assert (counters.rejected, counters.book_breaks, counters.checksum_bad) == (1, 1, 0)
     assert counters.book_state is BookState.SYNCING
     assert "finer than 1e-9" in counters.problem
     assert rig.sink.books()[-1]["flags"] & F_MAYBE_BAD_BOOK
@@ -209,4 +209,4 @@ def test_a_lost_connection_withholds_and_a_new_one_brings_back(captures: Path) -
     rig.handle(*lines[3:5])
     assert (rig.counters.book_state, len(rig.sink.books())) == (BookState.SYNCING, 4)
     rig.handle(lines[0])
-    assert (rig.counters.book_state, len(rig.sink.books()), rig.counters.gaps) == (BookState.LIVE, 5, 0)
+    assert (rig.counters.book_state, len(rig.sink.books()), rig.counters.book_breaks) == (BookState.LIVE, 5, 0)

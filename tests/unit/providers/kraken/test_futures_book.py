@@ -74,7 +74,7 @@ def test_a_missing_number_withholds_that_book_at_once() -> None:
     rig = _live_rig()
     rig.handle(change(102))
     counters, other = rig.feed.counters
-    assert (counters.gaps, counters.book_state, other.book_state) == (1, BookState.SYNCING, BookState.LIVE)
+    assert (counters.book_breaks, counters.book_state, other.book_state) == (1, BookState.SYNCING, BookState.LIVE)
     assert counters.problem == "book: change 102 where 101 is due"
     assert rig.requests() == ASKED_ANEW
     assert rig.books()[-1]["flags"] == F_LAST | F_MAYBE_BAD_BOOK
@@ -84,7 +84,7 @@ def test_a_missing_number_withholds_that_book_at_once() -> None:
     rig.handle(change(103), change(104), trade(5))
     assert (len(rig.books()), counters.trades, rig.requests()) == (published, 1, [])
     rig.handle(book_snapshot(110), change(111))
-    assert (counters.book_state, counters.problem, counters.gaps) == (BookState.LIVE, "", 1)
+    assert (counters.book_state, counters.problem, counters.book_breaks) == (BookState.LIVE, "", 1)
     assert _top(rig)[:2] == (99_500_000_000, 7 * 10**8)
 
 
@@ -92,21 +92,21 @@ def test_a_repeated_number_is_a_duplicate() -> None:
     """It was applied already: counted, and nothing else."""
     rig = _live_rig()
     rig.handle(change(101), change(101, qty=9.0), change(50, qty=9.0))
-    assert (rig.counters.duplicates, rig.counters.gaps, _top(rig)[1]) == (2, 0, 7 * 10**8)
+    assert (rig.counters.duplicates, rig.counters.book_breaks, _top(rig)[1]) == (2, 0, 7 * 10**8)
 
 
 def test_two_changes_in_the_wrong_order_are_a_gap() -> None:
     """The later one first cannot be applied; the earlier one is then no longer for this book."""
     rig = _live_rig()
     rig.handle(change(102), change(101))
-    assert (rig.counters.gaps, rig.counters.duplicates, rig.counters.book_state) == (1, 0, BookState.SYNCING)
+    assert (rig.counters.book_breaks, rig.counters.duplicates, rig.counters.book_state) == (1, 0, BookState.SYNCING)
 
 
 def test_a_stale_snapshot_is_found_out_by_the_next_change() -> None:
     """A snapshot that was overtaken by changes shows an old book for one message only."""
     rig = FuturesRig()
     rig.handle(change(101), book_snapshot(100), change(102))
-    assert (rig.counters.gaps, rig.counters.book_state) == (1, BookState.SYNCING)
+    assert (rig.counters.book_breaks, rig.counters.book_state) == (1, BookState.SYNCING)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_change_that_does_not_fit_makes_the_book_wrong(fields: dict[str, Any])
     """It cannot be left out of a book: counted, withheld, asked for anew."""
     rig = _live_rig()
     rig.handle({**change(101), **fields})
-    assert (rig.counters.rejected, rig.counters.gaps, rig.counters.book_state) == (1, 1, BookState.SYNCING)
+    assert (rig.counters.rejected, rig.counters.book_breaks, rig.counters.book_state) == (1, 1, BookState.SYNCING)
     assert rig.requests() == ASKED_ANEW
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_snapshot_is_never_shown(level: dict[str, Any]) -> None:
     """A number that is none, an empty level, a bid above the ask: nothing is published, and it is asked for anew."""
     rig = FuturesRig()
     rig.handle(book_snapshot(bids=[level]))
-    assert (len(rig.sink.channels[PRODUCT, Schema.BOOK].pushes), rig.counters.gaps) == (0, 1)
+    assert (len(rig.sink.channels[PRODUCT, Schema.BOOK].pushes), rig.counters.book_breaks) == (0, 1)
     assert rig.requests() == ASKED_ANEW
     rig.handle(book_snapshot())
     assert (rig.counters.book_state, len(rig.books())) == (BookState.LIVE, 1)
@@ -193,7 +193,7 @@ def test_a_lost_connection_withholds_and_a_new_one_brings_back() -> None:
     rig.handle(change(101))
     assert (rig.counters.book_state, len(rig.books())) == (BookState.SYNCING, 2)
     rig.handle(book_snapshot(90))
-    assert (rig.counters.book_state, rig.counters.gaps, rig.counters.quotes) == (BookState.LIVE, 0, 3)
+    assert (rig.counters.book_state, rig.counters.book_breaks, rig.counters.quotes) == (BookState.LIVE, 0, 3)
 
 
 def test_a_product_that_leaves_and_returns() -> None:
@@ -209,6 +209,6 @@ def test_a_product_that_leaves_and_returns() -> None:
     assert rig.feed.subscribe(products()[PRODUCT]) is rig.counters
     assert rig.requests() == [("subscribe", feed, [PRODUCT]) for feed in ("trade", "book", "ticker")]
     rig.handle({"event": "subscribed", "feed": "trade", "product_ids": [PRODUCT]}, trade(900), trade(901))
-    assert (rig.counters.gaps, rig.counters.trades, len(rig.books())) == (0, 3, published)
+    assert (rig.counters.book_breaks, rig.counters.trades, len(rig.books())) == (0, 3, published)
     rig.handle(book_snapshot(500))
     assert rig.counters.book_state is BookState.LIVE

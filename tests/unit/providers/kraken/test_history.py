@@ -27,8 +27,9 @@ from core.model.fixedpoint import quantities_e8
 from core.model.records import BUY, F_LAST, F_PUBLISHER_SPECIFIC, F_RECOVERED, SELL, TRADE_STRUCT, Schema
 from providers.kraken.spot.answers import parse_bars, parse_trades, without_repeats
 from providers.kraken.spot.history import KrakenHistory
-from providers.kraken.spot.normalise import trade_record
+from providers.kraken.spot.normalise import read_trades
 from providers.kraken.spot.wire import TradeItem
+from providers.venue.packing import pack_trades
 from providers.venue.past import PastTrade, bar_records, candles, trade_page
 from tests.unit.providers.kraken.support import instrument
 
@@ -78,11 +79,13 @@ def test_a_recovered_trade_is_the_live_one_but_for_its_flags() -> None:
     """The same trade from the socket and from REST is the same 48 bytes, flags aside."""
     (past,) = _trades(_rows(_row(77, "1700000000.123456", price="42000.1", quantity="1234567.00000001")))
     page = trade_page(instrument(), [past], ts_recv_ns=NOW_NS)
-    live = trade_record(
+    item = TradeItem(
+        "BTC/USD", "buy", msgspec.Raw(b"42000.1"), msgspec.Raw(b"1234567.00000001"), 77, "2023-11-14T22:13:20.123456Z"
+    )
+    live = pack_trades(
         instrument(),
-        TradeItem("BTC/USD", "buy", msgspec.Raw(b"42000.1"), msgspec.Raw(b"1234567.00000001"), 77),
-        ts_event_ns=1_700_000_000_123_456_000,
-        ts_recv_ns=NOW_NS,
+        read_trades([item], [NOW_NS]),
+        [NOW_NS],
         flags=F_LAST | F_RECOVERED,
     )
     assert page.records.tobytes() == live

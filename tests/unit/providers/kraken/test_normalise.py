@@ -14,7 +14,7 @@ import pytest
 
 from core.model.fixedpoint import PRICE_SCALE, FixedPointError, parse_price, parse_quantity, quantities_e8
 from core.model.records import BUY, NO_SIDE, SELL, TRADE
-from providers.kraken.spot.normalise import BookChecksum, apply_levels, event_time_ns, quote_of, trade_record
+from providers.kraken.spot.normalise import BookChecksum, apply_levels, event_time_ns, quote_of, read_trades
 from providers.kraken.spot.wire import (
     BookFrame,
     BookItem,
@@ -27,13 +27,14 @@ from providers.kraken.spot.wire import (
 )
 from providers.venue.book import Book
 from providers.venue.frame_decoder import FrameError
+from providers.venue.packing import pack_trades
 from tests.unit.providers.kraken.support import NOW, NOW_NS, instrument, ticker, trade_item, trades
 
 
 def _record(text: str) -> np.void:
     frame = decode_frame(text)
     assert isinstance(frame, TradeFrame)
-    packed = trade_record(instrument(), frame.data[0], ts_event_ns=1, ts_recv_ns=2)
+    packed = pack_trades(instrument(), read_trades(frame.data, [2]), [2])
     record: np.void = np.frombuffer(packed, TRADE)[0]
     return record
 

@@ -446,8 +446,8 @@ async def test_a_forgotten_symbol_begins_anew() -> None:
     """What waited is published; the time in which nobody listened is no hole."""
     bench = Bench()
     bench.live(1, 3)
-    bench.sink.forget("BTCUSD")
-    bench.sink.forget("BTCUSD")
+    await bench.sink.forget("BTCUSD")
+    await bench.sink.forget("BTCUSD")
     assert (bench.out, bench.told) == ([1, 3], [(2, 2, 0, 1)])
     bench.channel = bench.sink.channel(BITCOIN, Schema.TRADES)
     bench.live(70, 71)
@@ -460,7 +460,7 @@ async def test_closed_it_publishes_what_waits() -> None:
     """What is still looked for is lost, since nobody will find it."""
     bench = Bench()
     bench.live(1, 3)
-    bench.sink.close()
+    await bench.sink.close()
     assert (bench.out, bench.told) == ([1, 3], [(2, 2, 0, 1)])
     counts = bench.sink.counts()["BTCUSD"]
     assert (counts.published, counts.gaps, counts.missing) == (2, 1, 1)

@@ -325,6 +325,7 @@ def test_settled_it_begins_anew() -> None:
     bench = Bench()
     bench.live(1, 3)
     bench.channel.settle("unsubscribed")
+    assert not bench.channel.drain()
     bench.channel.catch_up([9], [trade(9)])
     assert bench.tape.ids == [1, 3]
     assert bench.only_interval() == (2, 2, 0, 1, "unsubscribed")

@@ -181,6 +181,7 @@ def test_what_was_missed_stays_counted_when_a_symbol_leaves() -> None:
     two.push(trades([3]), 3)
     pair.lines.leave(SYMBOL)
     pair.lines.leave("NOPE")
+    pair.lines.enter(SYMBOL)
     one, two = pair.channels(Schema.TRADES)
     one.push(trades([9]), 9)
     two.push(trades([9]), 9)
@@ -231,3 +232,48 @@ def test_what_is_over_is_forgotten() -> None:
     pair.lines.drop(pair.sources[0])
     two.push(record(Schema.QUOTES, 2))
     assert pair.events(Schema.QUOTES) == [1, 2]
+
+
+def quotes(*at_ns: int) -> bytes:
+    """A batch of quotes of those times."""
+    return b"".join(record(Schema.QUOTES, each) for each in at_ns)
+
+
+def test_time_never_goes_back_within_batches() -> None:
+    """What a reader saw last is the end of a batch, not its beginning; the rest of a batch that is newer passes."""
+    pair = Pair()
+    one, two = pair.channels(Schema.QUOTES)
+    one.push(quotes(10, 20))
+    pair.lines.drop(pair.sources[0])
+    two.push(quotes(12, 15))
+    two.push(quotes(15, 25))
+    two.push(quotes(26, 27))
+    assert pair.events(Schema.QUOTES) == [10, 20, 25, 26, 27]
+
+
+def test_of_a_batch_the_newest_book_stands_in() -> None:
+    """The one that has heard the newest is the heir, and of what it heard last only the end is told."""
+    pair = Pair()
+    one, two = pair.channels(Schema.BOOK)
+    one.push(book(1))
+    two.push(book(2) + book(3))
+    one.push(book(4, bad=True))
+    assert pair.events() == [1, 3]
+
+
+def test_a_symbol_that_left_is_pushed_no_more() -> None:
+    """A connection that begins late, or ends late, makes no channel of it in the sink and pushes nothing there."""
+    pair = Pair()
+    one, _ = pair.channels(Schema.BOOK)
+    tape, _ = pair.channels(Schema.TRADES)
+    pair.lines.leave(SYMBOL)
+    one.push(book(1))
+    tape.push(trades([1]), 1)
+    pair.kept.channels.clear()
+    late = pair.sinks[1].channel(instrument(), Schema.BOOK)
+    late.push(book(2))
+    assert not pair.kept.channels
+    pair.lines.enter(SYMBOL)
+    one, _ = pair.channels(Schema.BOOK)
+    one.push(book(3))
+    assert pair.events() == [3]

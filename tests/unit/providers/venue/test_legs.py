@@ -14,14 +14,24 @@ from trio import TaskStatus
 from core.clock import NS_PER_MS
 from core.errors import NotFoundError, PermanentError, RefusedError, TransientError
 from core.model.instruments import Instrument, Product
-from core.model.records import F_MAYBE_BAD_BOOK, Schema
-from providers.base import BookState, Channel, Endpoints, FeedCounters, Provider, Sink, Standing
+from core.model.records import F_MAYBE_BAD_BOOK, F_SNAPSHOT, Schema
+from providers.base import (
+    BookState,
+    Channel,
+    Endpoints,
+    FeedCounters,
+    Provider,
+    Sink,
+    Standing,
+    Subscription,
+    not_streaming,
+)
 from providers.binance.provider import BinanceSpot
 from providers.connection import ConnectionState, ConnectionStatus
 from providers.kraken.spot.provider import KrakenSpot
 from providers.simulated.market import MarketSource
 from providers.simulated.venue import RunningVenue, serve_venue
-from providers.venue.healing import HealingSink
+from providers.venue.healing import DISCONNECT, HealingSink
 from providers.venue.leg_runs import Lifetime
 from providers.venue.legs import Legs
 from tests.conformance.providers import KeepingSink, Way, until
@@ -29,6 +39,11 @@ from tests.conformance.providers import KeepingSink, Way, until
 SYMBOLS = ("BTCUSD", "ETHUSD")
 FIRST, SECOND = SYMBOLS
 DEADLINE_S = 60.0
+INSTRUMENT = Instrument(
+    venue="FAKE", symbol=FIRST, venue_symbol=FIRST, canonical=FIRST, base="BTC", quote="USD", settle="USD",
+    product=Product.SPOT, price_decimals=1, quantity_decimals=8, price_increment_e9=10**8,
+    quantity_increment_e8=1, instrument_id=1,
+)  # fmt: skip
 MAKERS: dict[str, Callable[[Endpoints], Provider]] = {
     "kraken": lambda endpoints: KrakenSpot(endpoints, "SIM.KRAKEN"),
     "binance": lambda endpoints: BinanceSpot(endpoints, "SIM.BINANCE"),
@@ -103,12 +118,13 @@ class Bench:
         )
 
     def assert_whole(self, symbol: str) -> None:
-        """Every trade once, in order; time goes back no further than the venue itself lets it."""
+        """Every trade once, in order; time goes back no further than the venue itself lets it: its snapshots are of
+        the moment in which they were asked for, and what was due before may come after."""
         ids = self.ids(symbol)
         assert ids == list(range(ids[0], ids[0] + len(ids)))
         for schema in (Schema.QUOTES, Schema.BOOK):
             records = self.kept.records(symbol, schema)
-            good = records[records["flags"] & F_MAYBE_BAD_BOOK == 0]
+            good = records[records["flags"] & (F_MAYBE_BAD_BOOK | F_SNAPSHOT) == 0]
             assert (np.diff(good["ts_event"].astype(np.int64)) > -NS_PER_MS).all()
 
 
@@ -255,6 +271,22 @@ async def test_connections_are_replaced_before_they_end(protocol: str, legs: int
 
 
 @pytest.mark.trio
+async def test_a_lone_leg_that_is_cut_says_so_at_once() -> None:
+    """A loss that is over within moments is one all the same: since when it stands is told, and what was missed was
+    missed by it."""
+    async with bench("kraken", legs=1) as running:
+        for cuts in range(1, 6):
+            before_ns = running.legs.connection.since_ns
+            await running.grows(trades=5)
+            running.ways[0].cut()
+            await until(lambda: running.legs.connection.reconnects == cuts)  # noqa: B023
+            await running.stands()
+            assert running.legs.connection.since_ns > before_ns
+        await running.grows(trades=5)
+    assert {interval.cause for interval in running.sink.intervals} <= {DISCONNECT}
+
+
+@pytest.mark.trio
 async def test_an_age_that_a_cut_ended_does_not_count() -> None:
     """A connection that was lost is as old as its successor: one that is cut in time is never replaced."""
     lifetime = Lifetime(earliest_s=3600.0, latest_s=7200.0)
@@ -296,6 +328,19 @@ class Fake:
     venue: str = "FAKE"
     connection: ConnectionState = attrs.Factory(lambda: ConnectionState("FAKE"))
     begun: int = 0
+    refuses: bool = False
+    left: list[str] = attrs.Factory(list)
+    counters: list[FeedCounters] = attrs.Factory(list)
+
+    def subscriptions(self) -> dict[str, Subscription]:
+        """Nothing is asked of any venue."""
+        return {}
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Note it, or say that nothing is streamed."""
+        if self.refuses:
+            raise not_streaming(self.venue)
+        self.left.append(symbol)
 
     async def stream(
         self,
@@ -307,7 +352,8 @@ class Fake:
         """Begin, then end as told."""
         self.begun += 1
         with self.connection.attempting():
-            task_status.started([FeedCounters(each, book_updates=self.begun) for each in instruments])
+            self.counters = [FeedCounters(each, book_updates=self.begun) for each in instruments]
+            task_status.started(self.counters)
             await trio.lowlevel.checkpoint()
             if not self.ends:
                 self.connection.enter(ConnectionStatus.CONNECTED)
@@ -389,17 +435,52 @@ async def test_without_a_fresh_connection_the_old_one_is_kept() -> None:
 
 
 @pytest.mark.trio
+async def test_a_fresh_connection_has_time_for_its_books() -> None:
+    """However long they take, beyond the time to connect: the old one stays until the fresh one shows them."""
+    old, fresh = Fake([]), Fake([])
+    lifetime = Lifetime(earliest_s=0.0, latest_s=0.0, patience_s=0.05, books_s=DEADLINE_S, overlap_s=0.0)
+    legs = over(old, fresh, *(Fake([]) for _ in range(100)), lifetime=lifetime)
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(legs.stream, [INSTRUMENT], KeepingSink())
+            await until(lambda: bool(old.counters))
+            old.counters[0].book_state = BookState.LIVE
+            await until(lambda: fresh.connection.status is ConnectionStatus.CONNECTED)
+            looks = 0
+
+            def looked() -> bool:
+                nonlocal looks
+                looks += 1
+                return looks * 5 > 100
+
+            await until(looked)
+            assert legs.reports()[0].hand_overs == 0
+            fresh.counters[0].book_state = BookState.LIVE
+            await until(lambda: legs.reports()[0].hand_overs == 1)
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_symbol_leaves_while_one_connection_ends() -> None:
+    """That one streams no more and says so; the symbol leaves the others all the same."""
+    ending, good = Fake([]), Fake([])
+    legs = over(ending, good)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(legs.stream, [INSTRUMENT], KeepingSink())
+        await until(lambda: bool(ending.counters and good.counters))
+        ending.refuses = True
+        legs.unsubscribe(FIRST)
+        assert (ending.left, good.left) == ([], [FIRST])
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
 async def test_what_is_counted_goes_on_over_restarts() -> None:
     """A provider that begins again counts from nothing; the leg does not."""
-    instrument = Instrument(
-        venue="FAKE", symbol=FIRST, venue_symbol=FIRST, canonical=FIRST, base="BTC", quote="USD", settle="USD",
-        product=Product.SPOT, price_decimals=1, quantity_decimals=8, price_increment_e9=10**8,
-        quantity_increment_e8=1, instrument_id=1,
-    )  # fmt: skip
     legs = over(Fake([TransientError("lost", "FAKE")]))
     with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
-            counters: Sequence[FeedCounters] = await nursery.start(legs.stream, [instrument], KeepingSink())
+            counters: Sequence[FeedCounters] = await nursery.start(legs.stream, [INSTRUMENT], KeepingSink())
             await until(lambda: counters[0].book_updates == 3)
             nursery.cancel_scope.cancel()
     assert counters[0].book_updates == 3

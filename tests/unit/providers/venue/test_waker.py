@@ -31,6 +31,9 @@ class QuietFeed:
     def handle(self, text: str, ts_recv_ns: int) -> None:
         raise AssertionError("the server says nothing")
 
+    def flush(self) -> None:
+        raise AssertionError("the server says nothing")
+
     def closed(self) -> None:
         pass
 
