@@ -107,22 +107,6 @@ def pack_trades(
     )
 
 
-def pack_trade(
-    instrument: Instrument,
-    *,
-    price_e9: int,
-    quantity_e8: int,
-    side: bytes,
-    trade_id: int,
-    ts_event_ns: int,
-    ts_recv_ns: int,
-    flags: int = F_LAST,
-) -> bytes:
-    """One `TradeMsg`; see `pack_trades`."""
-    trade = columns_of([(trade_id, ts_event_ns, price_e9, quantity_e8, side)])
-    return pack_trades(instrument, trade, (ts_recv_ns,), flags)
-
-
 def pack_quote(
     instrument: Instrument,
     *,

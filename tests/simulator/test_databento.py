@@ -163,7 +163,7 @@ async def test_the_simulated_vendor_needs_no_key(monkeypatch: pytest.MonkeyPatch
         assert len(trades) == row["trades"]
         assert (trades["sequence"][1:] - trades["sequence"][:-1] == 1).all()
         assert (books["bid_px_00"][:-1] < books["ask_px_00"][:-1]).all()
-        assert (row["gaps"], row["rejected"], row["skewed"], row["problem"]) == (0, 0, 0, "")
+        assert (row["gaps"] + row["book_breaks"], row["rejected"], row["skewed"], row["problem"]) == (0, 0, 0, "")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,12 @@ async def test_everything_that_is_counted_is_stored(provider: ProviderName) -> N
     history = EmbeddedHistory(find_paths().data / "ticks")
     for row in summary["feeds"]:
         assert row["venue"] == f"SIM.{provider.upper()}"
-        assert (row["gaps"], row["rejected"], row["checksum_bad"], row["problem"]) == (0, 0, 0, "")
+        assert (row["gaps"] + row["book_breaks"], row["rejected"], row["checksum_bad"], row["problem"]) == (
+            0,
+            0,
+            0,
+            "",
+        )
         trades = history.read(SeriesKey(row["venue"], row["symbol"], Schema.TRADES), 0, 2**62)
         assert len(trades) == row["trades"]
         assert (np.diff(np.sort(trades["sequence"])) == 1).all()

@@ -121,7 +121,12 @@ async def test_symbols_come_and_go_beside_others(capsys: pytest.CaptureFixture[s
         assert saved(settings) == ["BTCUSD", "SOLUSD"]
         for name in ("BTCUSD", "SOLUSD"):
             row = feed_of(after, name)
-            assert (row["gaps"], row["reconnects"], row["checksum_bad"], row["problem"]) == (0, 0, 0, "")
+            assert (row["gaps"] + row["book_breaks"], row["reconnects"], row["checksum_bad"], row["problem"]) == (
+                0,
+                0,
+                0,
+                "",
+            )
             assert row["book_state"] == "live"
 
 

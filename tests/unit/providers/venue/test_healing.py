@@ -19,9 +19,9 @@ from providers.base import Availability, BarPage, Historical, TradePage
 from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue import healing, healing_channel, holes
 from providers.venue.healing import HealingSink
-from providers.venue.packing import pack_trade
 from tests.unit.providers.binance.support import KeepingSink
 from tests.unit.providers.venue.test_holes import BITCOIN, trade
+from tests.unit.providers.venue.trades import pack_trade
 
 DEADLINE_S = 20.0
 PUBLISHED = "BTC/USD", Schema.TRADES

@@ -17,8 +17,8 @@ from providers.base import Interval
 from providers.venue import healing_channel, holes
 from providers.venue.healing_channel import HealingChannel
 from providers.venue.holes import GRACE_NS, event_ns, received_ns, whole_ids
-from providers.venue.packing import pack_trade
 from tests.unit.providers.kraken.support import instrument
+from tests.unit.providers.venue.trades import pack_trade
 
 BITCOIN: Instrument = instrument()
 FIRST = 2**32 - 40  # the records' 32 bits overflow on the way

@@ -29,7 +29,8 @@ from core.model.records import (
     UNDEF_PRICE,
 )
 from providers.venue.book import Book
-from providers.venue.packing import pack_mbp10, pack_quote, pack_trade, pack_withheld_book
+from providers.venue.packing import pack_mbp10, pack_quote, pack_withheld_book
+from tests.unit.providers.venue.trades import pack_trade
 
 _INSTRUMENT = Instrument(
     venue="KRAKEN",
