@@ -70,7 +70,10 @@ class ScriptedRemote:
         if not self.open.is_set():
             self.hanging.set()
             assert self.open.wait(DEADLINE_S)
-            self._check()
+            try:
+                self._check()
+            finally:
+                self.hanging.clear()
         committed = self.position(series, writer)
         records = records[max(committed - (position - len(records)), 0) :]
         result = AppendResult()

@@ -401,6 +401,7 @@ def test_closing_is_bounded_and_keeps_everything(place: Place) -> None:
         place.offer(0)
     place.remote.fault = GONE
     place.remote.open.set()
+    until(lambda: not place.remote.hanging.is_set())  # what was left in the database has failed
     place.open()
     place.remote.fault = None
     place.arrives()
