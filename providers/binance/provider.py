@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -21,8 +21,6 @@ from providers.base import (
     FeedCounters,
     ProviderInfo,
     Sink,
-    Subscription,
-    not_streaming,
 )
 from providers.binance.depth import DepthBook
 from providers.binance.errors import read_refusal
@@ -31,13 +29,14 @@ from providers.binance.history import HISTORY_URL, BinanceHistory
 from providers.binance.limits import host_limits, observe, of_weight
 from providers.binance.normalise import decode_snapshot
 from providers.binance.symbols import Catalogue, read_catalogue
-from providers.connection import ConnectionState, ConnectionStatus
+from providers.connection import ConnectionStatus
 from providers.venue.backoff import SETTLED_S, Reconnecting, backoff_delays
+from providers.venue.feed_provider import OneFeedProvider
 from providers.venue.hosts import limits_of
 from providers.venue.http_client import ONCE, Patience, RestClient
 from providers.venue.signing import Request
 from providers.venue.transport import parse_address
-from providers.venue.ws_client import Waker, run_feed
+from providers.venue.ws_client import run_feed
 
 # The hosts for market data alone: they need no key and carry nothing that could trade.
 REAL_ENDPOINTS = Endpoints(
@@ -93,7 +92,7 @@ class _Snapshots:
         return next(self.waits[symbol])
 
 
-class BinanceSpot:
+class BinanceSpot(OneFeedProvider[BinanceFeed]):
     """Binance's spot markets. `endpoints` may point at a stand-in that speaks the same protocol.
 
     Raises:
@@ -103,14 +102,8 @@ class BinanceSpot:
     def __init__(self, endpoints: Endpoints = REAL_ENDPOINTS, venue: str = "BINANCE") -> None:
         if parse_address(endpoints.stream_url).target == "/":
             endpoints = attrs.evolve(endpoints, stream_url=endpoints.stream_url.rstrip("/") + "/stream")
-        has_history = not endpoints.ends_on_clean_close  # a recording plays all that it has
-        self.info = attrs.evolve(INFO, venue=venue, has_history=has_history)
-        self.venue = venue
-        self.connection = ConnectionState(venue)
-        self._endpoints = endpoints
+        super().__init__(endpoints, attrs.evolve(INFO, venue=venue))
         self._catalogue: Catalogue | None = None
-        self._feed: BinanceFeed | None = None
-        self._waker = Waker()
 
     async def catalogue(self) -> SymbolMap:
         """The venue's instruments, halted ones included. Raises `ConsoleError`."""
@@ -182,21 +175,6 @@ class BinanceSpot:
         if failure is not None:
             raise failure
 
-    def subscribe(self, instrument: Instrument) -> FeedCounters:
-        """Stream `instrument` too; see `Provider.subscribe`. One that the catalogue lacks says so in its counters."""
-        counters = self._running().subscribe(instrument)
-        self._waker.wake()
-        return counters
-
-    def unsubscribe(self, symbol: str) -> None:
-        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
-        self._running().unsubscribe(symbol)
-        self._waker.wake()
-
-    def subscriptions(self) -> Mapping[str, Subscription]:
-        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
-        return {} if self._feed is None else self._feed.subscriptions()
-
     def history(self) -> BinanceHistory | None:
         """The venue's past; see `Provider.history`. To be called on the event loop."""
         if not self.info.has_history:
@@ -209,11 +187,6 @@ class BinanceSpot:
         url = self._endpoints.rest_url
         limits = limits_of(url, host_limits)
         return RestClient(url, limits, refusal=read_refusal, observe=observe, patience=patience)
-
-    def _running(self) -> BinanceFeed:
-        if self._feed is None:
-            raise not_streaming(self.venue)
-        return self._feed
 
     def _is_listed(self, counters: FeedCounters) -> bool:
         if self._catalogue is None:

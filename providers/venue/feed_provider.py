@@ -1,10 +1,10 @@
-"""The half of a provider that is alike at venues with one connection and one `MarketFeed` on it."""
+"""The half of a provider that is alike at venues with one connection and one feed on it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 import trio
@@ -38,17 +38,57 @@ class Pace:
     reconnecting: Reconnecting = attrs.Factory(Reconnecting)
 
 
-class FeedProvider(ABC):
-    """Streams from `endpoints` under the name `info.venue`; a venue's provider adds its catalogue, its feed, its pace
-    and its past. A recording, which plays all that it has, has no past to ask for."""
+class SymbolFeed(Protocol):
+    """A feed whose symbols come and go while it runs; see `Provider` for each."""
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too."""
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`."""
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it."""
+
+
+AnyFeed = TypeVar("AnyFeed", bound=SymbolFeed)
+
+
+class OneFeedProvider(Generic[AnyFeed]):
+    """What is alike of providers with one feed at a time, at `endpoints`, under the name `info.venue`. A recording,
+    which plays all that it has, has no past to ask for."""
 
     def __init__(self, endpoints: Endpoints, info: ProviderInfo) -> None:
         self.info = attrs.evolve(info, has_history=info.has_history and not endpoints.ends_on_clean_close)
         self.venue = info.venue
         self.connection = ConnectionState(info.venue)
         self._endpoints = endpoints
-        self._feed: MarketFeed[Any, Any] | None = None
+        self._feed: AnyFeed | None = None
         self._waker = Waker()
+
+    def subscribe(self, instrument: Instrument) -> FeedCounters:
+        """Stream `instrument` too; see `Provider.subscribe`."""
+        counters = self._running().subscribe(instrument)
+        self._waker.wake()
+        return counters
+
+    def unsubscribe(self, symbol: str) -> None:
+        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
+        self._running().unsubscribe(symbol)
+        self._waker.wake()
+
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
+        return {} if self._feed is None else self._feed.subscriptions()
+
+    def _running(self) -> AnyFeed:
+        if self._feed is None:
+            raise not_streaming(self.venue)
+        return self._feed
+
+
+class FeedProvider(OneFeedProvider[MarketFeed[Any, Any]], ABC):
+    """Streams one `MarketFeed`; a venue's provider adds its catalogue, its feed, its pace and its past."""
 
     @abstractmethod
     def _feed_of(self, instruments: Sequence[Instrument], sink: Sink) -> MarketFeed[Any, Any]:
@@ -92,26 +132,6 @@ class FeedProvider(ABC):
         finally:
             self._feed = None
 
-    def subscribe(self, instrument: Instrument) -> FeedCounters:
-        """Stream `instrument` too; see `Provider.subscribe`."""
-        counters = self._running().subscribe(instrument)
-        self._waker.wake()
-        return counters
-
-    def unsubscribe(self, symbol: str) -> None:
-        """Stop streaming `symbol`; see `Provider.unsubscribe`."""
-        self._running().unsubscribe(symbol)
-        self._waker.wake()
-
-    def subscriptions(self) -> Mapping[str, Subscription]:
-        """What is wanted and what the venue says to it; see `Provider.subscriptions`."""
-        return {} if self._feed is None else self._feed.subscriptions()
-
     def history(self) -> Historical | None:
         """The venue's past; see `Provider.history`. To be called on the event loop."""
         return self._past() if self.info.has_history else None
-
-    def _running(self) -> MarketFeed[Any, Any]:
-        if self._feed is None:
-            raise not_streaming(self.venue)
-        return self._feed
