@@ -14,7 +14,7 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import attrs
 
@@ -56,7 +56,8 @@ def load(
     origins: dict[str, str] = {}
     if path is not None:
         tree = read_toml(path, required=required)
-        _note_origins(tree, str(path), "", origins)
+        for key, value in tree.items():
+            _note_origin(value, str(path), key, origins)
     problems = _exposed_secrets(tree, path)
     variables = os.environ if environment is None else environment
     for name, place in USUAL_NAMES.items():
@@ -83,12 +84,20 @@ def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
         raise SettingsError([f"{path}: {error}"]) from error
 
 
-def _note_origins(tree: Mapping[str, Any], origin: str, prefix: str, origins: dict[str, str]) -> None:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            _note_origins(value, origin, f"{prefix}{key}.", origins)
-        else:
-            origins[prefix + key] = origin
+def _note_origin(value: Any, origin: str, place: str, origins: dict[str, str]) -> None:
+    # Of a table, and of a list of tables, that of each value in it.
+    if isinstance(value, dict):
+        for key, nested in value.items():
+            _note_origin(nested, origin, f"{place}.{key}", origins)
+    elif _is_tables(value):
+        for number, nested in enumerate(value):
+            _note_origin(nested, origin, f"{place}[{number}]", origins)
+    else:
+        origins[place] = origin
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 def _exposed_secrets(tree: Mapping[str, Any], path: Path | None) -> list[str]:
@@ -118,7 +127,10 @@ def _set(tree: dict[str, Any], origins: dict[str, str], place: Sequence[str], va
             raise SettingsError([f"{name}: {part} is not a table"])
         tree = nested
     tree[place[-1]] = value
-    origins[".".join(place)] = f"environment {name}"
+    path = ".".join(place)
+    for replaced in [other for other in origins if other.startswith((f"{path}.", f"{path}["))]:
+        del origins[replaced]
+    _note_origin(value, f"environment {name}", path, origins)
 
 
 def _unknown_keys(tree: Mapping[str, Any], section: type, prefix: str) -> list[str]:
@@ -129,12 +141,25 @@ def _unknown_keys(tree: Mapping[str, Any], section: type, prefix: str) -> list[s
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f" (did you mean {prefix}{near[0]}?)" if near else ""
             problems.append(f"{prefix}{key}: no such setting{hint}")
-        elif attrs.has(fields[key].type or object):
-            if isinstance(value, dict):
-                problems += _unknown_keys(value, fields[key].type or object, f"{prefix}{key}.")
+        elif attrs.has(kind := fields[key].type or object):
+            problems += _unknown_in(value, kind, f"{prefix}{key}")
+        elif attrs.has(item := _item_type(kind)):
+            if isinstance(value, list):
+                for number, table in enumerate(value):
+                    problems += _unknown_in(table, item, f"{prefix}{key}[{number}]")
             else:
-                problems.append(f"{prefix}{key}: must be a table")
+                problems.append(f"{prefix}{key}: must be a list of tables")
     return problems
+
+
+def _unknown_in(value: Any, section: type, place: str) -> list[str]:
+    return _unknown_keys(value, section, f"{place}.") if isinstance(value, dict) else [f"{place}: must be a table"]
+
+
+def _item_type(kind: Any) -> type:
+    # What a `tuple[X, ...]` is a tuple of.
+    parameters = get_args(kind)
+    return parameters[0] if get_origin(kind) is tuple else object
 
 
 def _structure(tree: dict[str, Any]) -> Settings:
@@ -149,8 +174,12 @@ def _structure(tree: dict[str, Any]) -> Settings:
     try:
         return converter.structure(tree, Settings)
     except Exception as error:
-        problems = transform_error(error, path="", format_exception=lambda cause, _kind: str(cause))
+        problems = transform_error(error, path="", format_exception=_told)
         raise SettingsError([problem.replace(" @ .", " at ") for problem in problems]) from error
+
+
+def _told(cause: BaseException, _kind: type | None) -> str:
+    return "must be given" if isinstance(cause, KeyError) else str(cause)
 
 
 _KINDS = {bool: "true or false", str: "text in quotes", int: "a whole number"}
@@ -185,6 +214,9 @@ def dump(settings: Any, prefix: str = "") -> dict[str, Any]:
         value = getattr(settings, field.name)
         if attrs.has(type(value)):
             flat |= dump(value, f"{prefix}{field.name}.")
+        elif isinstance(value, tuple) and value and attrs.has(type(value[0])):
+            for number, item in enumerate(value):
+                flat |= dump(item, f"{prefix}{field.name}[{number}].")
         elif field.metadata.get("secret"):
             flat[prefix + field.name] = _without_password(value)
         else:

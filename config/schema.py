@@ -166,6 +166,42 @@ class VenuesSettings:
 
 
 @attrs.frozen
+class DefaultAccountSettings:
+    """`[accounts.default]`: the simulated account of every strategy that has no other."""
+
+    id: str = "DEFAULT"
+    """Its name: letters, digits and `_ . -`."""
+    currency: str = ""
+    """What it holds, as `USDT`; empty is the currency in which whatever it trades is paid."""
+    initial_balance: str = "100000"
+    """How much of it to begin with, as text, so that no digit is lost."""
+    strategies: tuple[str, ...] = ()
+    """Strategies that use it; it is also there for those that no account names."""
+    leverage: int = 1
+    """How many times its money a position in perpetuals and futures may be worth."""
+
+
+@attrs.frozen(kw_only=True)
+class SimulationAccountSettings:
+    """`[[accounts.simulation]]`: a simulated account of its own for some strategies."""
+
+    id: str
+    currency: str
+    initial_balance: str
+    strategies: tuple[str, ...] = ()
+    leverage: int = 1
+
+
+@attrs.frozen
+class AccountsSettings:
+    """`[accounts]`: what strategies trade with where no money is at stake."""
+
+    default: DefaultAccountSettings = DefaultAccountSettings()
+    simulation: tuple[SimulationAccountSettings, ...] = ()
+    """One table each."""
+
+
+@attrs.frozen
 class Settings:
     """Everything that can be configured."""
 
@@ -176,3 +212,4 @@ class Settings:
     cache: CacheSettings = CacheSettings()
     screen: ScreenSettings = ScreenSettings()
     venues: VenuesSettings = VenuesSettings()
+    accounts: AccountsSettings = AccountsSettings()

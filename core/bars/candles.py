@@ -87,14 +87,24 @@ def _grouped(
     grouped["close"] = closed[last]
     grouped["high"] = np.maximum.reduceat(high, first)
     grouped["low"] = np.minimum.reduceat(low, first)
-    grouped["volume"] = _volumes(volumes, first)
+    grouped["volume"] = summed_e8(volumes, first)
     grouped["trades"] = np.add.reduceat(trades, first)
     return grouped
 
 
-def _volumes(quantities: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
-    # In two words of 32 bits, whose sums cannot wrap: exact up to the most that is kept, however much there is.
+def summed_e8(quantities: Column, first: Column) -> NDArray[np.uint64]:
+    """The sum of the quantities from each number in `first` to the next one, never more than `MAX_QUANTITY_E8`."""
+    low, high = words_of(quantities)
+    return of_words(np.add.reduceat(low, first), np.add.reduceat(high, first))
+
+
+def words_of(quantities: Column) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The low and high 32 bits of quantities, whose sums cannot wrap."""
     words = quantities.view(np.uint64)
-    low = np.add.reduceat(words & _LOW_WORD, first)
-    high = np.add.reduceat(words >> _WORD_BITS, first) + (low >> _WORD_BITS)
+    return words & _LOW_WORD, words >> _WORD_BITS
+
+
+def of_words(low: NDArray[np.uint64], high: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sums of quantities from those of their words: exact up to `MAX_QUANTITY_E8`, and no more than that."""
+    high = high + (low >> _WORD_BITS)
     return np.where(high > _MOST >> _WORD_BITS, _MOST, high << _WORD_BITS | low & _LOW_WORD)

@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -30,6 +30,10 @@ class Product(enum.StrEnum):
     INVERSE_FUTURE = "inverse_future"
     LINEAR_FUTURE = "linear_future"
     EQUITY = "equity"
+
+
+IN_FULL: Final = frozenset({Product.SPOT, Product.EQUITY})
+"""Products that are paid in full and cannot be sold short."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +63,11 @@ class Instrument:
             raise PermanentError("price increment finer than 1e-9", f"{self.venue_symbol} on {self.venue}")
         if self.quantity_decimals > QUANTITY_DECIMALS or self.quantity_increment_e8 < 1:
             raise PermanentError("quantity increment finer than 1e-8", f"{self.venue_symbol} on {self.venue}")
+
+    @cached_property
+    def key(self) -> tuple[str, str]:
+        """The (venue, symbol) that it goes by."""
+        return self.venue, self.symbol
 
     @cached_property
     def publisher_id(self) -> int:

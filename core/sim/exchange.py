@@ -1,0 +1,261 @@
+"""The simulated exchange of one instrument: takes orders, and fills them against what was traded after they came.
+
+It is moved along the trades by `advance`, as far at a time as nobody has anything to say: orders find the trade that
+concerns them by searching the array of prices, so trades that concern nobody cost next to nothing. Moving it trade by
+trade gives the same fills.
+
+The rules, all of which err against the account: nothing happens to an order on the trade that it was decided on or
+before it has reached the exchange. A market order takes the price of the first trade after that, or where there is a
+book what that shows then, level by level. A limit order that is marketable when it comes takes likewise; one that
+rests is filled at its limit when the price trades through it, by no more than what was traded there. A stop
+order is triggered by a trade at its price or beyond and is then a market order from the next trade on. A position
+that its account can bear no longer is closed at the trade after the one that showed it, before any order of the
+account that might have saved it. Orders that rest share a trade in the order in which they came.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from core.bars.ticks import Ticks
+from core.model.instruments import IN_FULL, Instrument
+from core.model.orders import Fill, Order, OrderKind, OrderState, RefusedOrderError, Side
+from core.sim.depth import Books
+from core.sim.ledger import Ledger
+from core.sim.models import Execution
+from core.sim.waiting import Waiting
+
+LIQUIDATION: Final = "liquidation"
+MAX_WORKING: Final = 200
+"""So many orders may wait at a time, about as many as venues allow."""
+
+# Members of an enumeration are looked up by Python code; an order asks for several.
+_BUY: Final = Side.BUY
+_LIMIT, _STOP = OrderKind.LIMIT, OrderKind.STOP
+_PARTLY, _FILLED = OrderState.PARTLY_FILLED, OrderState.FILLED
+
+
+class Exchange:
+    """Fills orders on `instrument` against `ticks`, whose prices are above zero, with the money in `ledger`; `books`
+    give it depth.
+
+    `orders` holds every order ever given and `fills` what became of them, both in the order of time. `liquidated`
+    are the accounts that lost a position because they could not bear it; they get no orders any more.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        ledger: Ledger,
+        execution: Execution,
+        ticks: Ticks,
+        *,
+        books: Books | None = None,
+    ) -> None:
+        self.instrument = instrument
+        self.ledger = ledger
+        self.orders: list[Order] = []
+        self.fills: list[Fill] = []
+        self.liquidated: set[str] = set()
+        self.outsized = 0
+        """Fills without a book that were larger than the trade whose price they took."""
+        self._execution = execution
+        self._ticks = ticks
+        self._books = None if books is None else books.untouched()
+        self._at = 0
+        self._working: list[Waiting] = []
+        self._bearable: dict[str, Waiting] = {}
+        self._margin = instrument.product not in IN_FULL
+
+    def submit(self, order: Order, *, next_tick: int, last_e9: int) -> None:
+        """Take an order that was decided before trade number `next_tick`, when the price was `last_e9`. What is wrong
+        with it stands in its state and reason."""
+        execution = self._execution
+        order.number = len(self.orders) + 1
+        order.active_ns = order.given_ns + execution.latency.delay_ns(order.number)
+        self._shared, self._shared_e8 = -1, 0
+        self.orders.append(order)
+        try:
+            order.account = self.ledger.resolve(order.account).id
+            self._check(order)
+            self._lock(order, last_e9)
+        except RefusedOrderError as error:
+            order.enter(OrderState.REJECTED, str(error))
+            return
+        first = max(next_tick, self._at)
+        if order.active_ns > order.given_ns:
+            first = max(first, int(np.searchsorted(self._ticks.ts_ns, order.active_ns)))
+        resting = order.kind is _LIMIT and not self._crosses(order, first, last_e9)
+        self._working.append(Waiting(order, first, resting))
+
+    def _crosses(self, order: Order, first: int, last_e9: int) -> bool:
+        # Whether a limit order could take something when it came, before trade number `first`: otherwise it had been
+        # waiting at its price by then, and gets no better one.
+        number = -1 if self._books is None else self._books.at(order.active_ns)
+        if self._books is not None and number >= 0:
+            shown = self._books.ask_e9 if order.side is _BUY else self._books.bid_e9
+            return (int(shown[number, 0]) - order.limit_e9) * order.side.sign <= 0
+        price_e9 = int(self._ticks.price_e9[first - 1]) if first else last_e9
+        return (order.limit_e9 - price_e9) * order.side.sign >= (0 if self._execution.touch else 1)
+
+    def _check(self, order: Order) -> None:
+        if order.account in self.liquidated:
+            raise RefusedOrderError("account closed", f"{order.account} was liquidated")
+        if len(self._working) >= MAX_WORKING:
+            raise RefusedOrderError("too many orders", f"{MAX_WORKING} wait already", hint="cancel some")
+        increment = self.instrument.quantity_increment_e8
+        if order.quantity_e8 <= 0 or order.quantity_e8 % increment:
+            raise RefusedOrderError("bad quantity", f"{order.quantity_e8}e-8", hint=f"in steps of {increment}e-8")
+        if (order.limit_e9 > 0) is not (order.kind is _LIMIT) or order.limit_e9 < 0:
+            raise RefusedOrderError("bad limit", f"{order.limit_e9}e-9 of a {order.kind} order")
+        if (order.stop_e9 > 0) is not (order.kind is _STOP) or order.stop_e9 < 0:
+            raise RefusedOrderError("bad stop", f"{order.stop_e9}e-9 of a {order.kind} order")
+
+    def _lock(self, order: Order, last_e9: int) -> None:
+        # Money for what it may cost, as far as can be said before.
+        fees = self._execution.fees
+        if order.kind is _LIMIT:
+            price_e9, fee_ppm = order.limit_e9, max(fees.maker_ppm, fees.taker_ppm)
+        else:
+            price_e9, fee_ppm = self._slipped_e9(order, order.stop_e9 or last_e9), fees.taker_ppm
+        self.ledger.lock(order, self.instrument, price_e9=price_e9, fee_ppm=fee_ppm)
+
+    def working(self, strategy: str) -> list[Order]:
+        """The orders of a strategy that still wait; never a liquidation, whatever the strategy is called."""
+        orders = [one.order for one in self._working if one.order.strategy == strategy]
+        return [order for order in orders if order.reason != LIQUIDATION] if orders else orders
+
+    def cancel(self, order: Order, reason: str) -> None:
+        """Take back an order that waits."""
+        self._working = [one for one in self._working if one.order is not order]
+        order.enter(OrderState.CANCELLED, reason)
+        self.ledger.release(order)
+
+    def close(self) -> None:
+        """Take back everything that waits, because there are no more trades."""
+        for one in list(self._working):
+            self.cancel(one.order, "the data ended")
+
+    def advance(self, end: int) -> None:
+        """Let everything happen that happens on the trades before number `end`."""
+        while self._working or self._bearable:
+            # What is due at the same trade happens one after the other, in the order in which it was given: each may
+            # change what else waits.
+            one, due = self._next(end)
+            if due >= end:
+                break
+            self._at = due
+            self._happen(one, due)
+        self._at = max(self._at, end)
+
+    def _next(self, end: int) -> tuple[Waiting, int]:
+        waiting = [*self._bearable.values(), *self._working] if self._bearable else self._working
+        prices, touch = self._ticks.price_e9, self._execution.touch
+        if len(waiting) == 1:
+            return waiting[0], waiting[0].due(prices, end, touch=touch)
+        dues = [one.due(prices, end, touch=touch) for one in waiting]
+        due = min(dues)
+        return waiting[dues.index(due)], due
+
+    def _happen(self, one: Waiting, tick: int) -> None:
+        order = one.order
+        one.searched = tick + 1
+        if order.kind is _STOP and not order.triggered:
+            if one is self._bearable.get(order.account):
+                self._liquidate(order, tick)
+            order.triggered = True
+        elif order.kind is _LIMIT and one.resting:
+            self._meet(order, tick)
+        else:
+            self._take(one, tick)
+            one.resting = order.kind is _LIMIT
+        if order.done:
+            self._working.remove(one)
+            self.ledger.release(order)
+
+    def _meet(self, order: Order, tick: int) -> None:
+        # What an order that rests gets of a trade: orders share it, or splitting one would make it a larger trade.
+        if self._shared != tick:
+            self._shared, self._shared_e8 = tick, self._ticks.quantity_e8.item(tick)
+        filled_e8 = order.filled_e8
+        self._fill(order, tick, order.limit_e9, min(order.left_e8, self._shared_e8), maker=True)
+        self._shared_e8 -= order.filled_e8 - filled_e8
+
+    def _take(self, one: Waiting, tick: int) -> None:
+        # What a market order, or a limit order that crosses, gets at this trade.
+        order, books, limit_e9 = one.order, self._books, one.order.limit_e9
+        if books is not None and (number := books.at(self._ticks.ts_ns.item(tick))) >= 0:
+            for price_e9, quantity_e8 in books.take(number, order.side, order.left_e8, limit_e9):
+                if not order.done:
+                    self._fill(order, tick, self._slipped_e9(order, price_e9), quantity_e8, maker=False)
+            return
+        price_e9 = self._ticks.price_e9.item(tick)
+        if limit_e9 and (price_e9 - limit_e9) * order.side.sign > 0:
+            return
+        left_e8 = order.left_e8
+        self.outsized += left_e8 > self._ticks.quantity_e8.item(tick)
+        self._fill(order, tick, self._slipped_e9(order, price_e9), left_e8, maker=False)
+
+    def _slipped_e9(self, order: Order, price_e9: int) -> int:
+        slipped_e9 = self._execution.slippage.price_e9(order.side, price_e9, self.instrument.price_increment_e9)
+        if not order.limit_e9:
+            return slipped_e9
+        return min(slipped_e9, order.limit_e9) if order.side is _BUY else max(slipped_e9, order.limit_e9)
+
+    def _fill(self, order: Order, tick: int, price_e9: int, quantity_e8: int, *, maker: bool) -> None:
+        # A trade or a level finer than the steps of the instrument leaves no rest that could never be sold.
+        quantity_e8 -= quantity_e8 % self.instrument.quantity_increment_e8
+        if quantity_e8 <= 0:
+            return
+        fees = self._execution.fees
+        try:
+            fill = self.ledger.settle(
+                order,
+                self.instrument,
+                quantity_e8=quantity_e8,
+                price_e9=price_e9,
+                fee_ppm=fees.maker_ppm if maker else fees.taker_ppm,
+                ts_ns=self._ticks.ts_ns.item(tick),
+                maker=maker,
+                reason=order.reason,
+            )
+        except RefusedOrderError as error:
+            order.enter(OrderState.CANCELLED if order.filled_e8 else OrderState.REJECTED, str(error))
+            return
+        order.filled_e8 += quantity_e8
+        order.enter(_PARTLY if order.left_e8 else _FILLED)
+        self.fills.append(fill)
+        if self._margin:
+            self._watch(order.account, tick + 1)
+
+    def _watch(self, account: str, tick: int) -> None:
+        # The price at which the account can bear its position no longer stands there like a stop order.
+        price_e9 = self.ledger.liquidation_price_e9(account, self.instrument)
+        self._bearable.pop(account, None)
+        if price_e9 is None or account in self.liquidated:
+            return
+        held_e8 = self.ledger.position_e8(account, self.instrument)
+        guard = Order(
+            number=0,
+            account=account,
+            strategy=LIQUIDATION,
+            side=Side.SELL if held_e8 > 0 else _BUY,
+            kind=_STOP,
+            quantity_e8=abs(held_e8),
+            stop_e9=price_e9,
+        )
+        self._bearable[account] = Waiting(guard, tick)
+
+    def _liquidate(self, guard: Order, tick: int) -> None:
+        account = guard.account
+        for one in list(self._working):
+            if one.order.account == account:
+                self.cancel(one.order, LIQUIDATION)
+        self.liquidated.add(account)
+        del self._bearable[account]
+        guard.number, guard.reason = len(self.orders) + 1, LIQUIDATION
+        guard.given_ns = guard.active_ns = self._ticks.ts_ns.item(tick)
+        self.orders.append(guard)
+        self._working.append(Waiting(guard, tick + 1))
