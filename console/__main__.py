@@ -15,9 +15,22 @@ from types import ModuleType
 
 from core.errors import ConsoleError
 
-COMMANDS = ("serve", "demo", "attach", "live", "instances", "control", "symbol", "providers", "db", "config")
+COMMANDS = (
+    "serve",
+    "demo",
+    "attach",
+    "live",
+    "instances",
+    "control",
+    "symbol",
+    "providers",
+    "db",
+    "backtest",
+    "hash-strategy",
+    "config",
+)
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""
-SCREEN_COMMANDS = frozenset({"serve", "demo", "attach"})
+SCREEN_COMMANDS = frozenset({"serve", "demo", "attach", "backtest"})
 
 EXAMPLES = """examples:
   ringside demo                                            the console on a simulated market
@@ -28,6 +41,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `ringside`; the exit code."""
+    _open_outputs()
     arguments = build_parser().parse_args(_with_default_command(list(sys.argv[1:] if argv is None else argv)))
     form = getattr(arguments, "format", "table")
     try:
@@ -42,6 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 130
+
+
+def _open_outputs() -> None:
+    # Whoever closed them (`>&-`) wants nothing of them; without them the next file opened would be stdout.
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w"))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -63,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(f"console.batch.{name}")
+    return importlib.import_module(f"console.batch.{name.replace('-', '_')}")
 
 
 class _Version(argparse.Action):
@@ -82,9 +107,10 @@ def _with_default_command(argv: list[str]) -> list[str]:
 def _dispatch(arguments: argparse.Namespace) -> int:
     module = _command(arguments.command)
     if arguments.command in SCREEN_COMMANDS and not arguments.batch and sys.stdout.isatty():
-        from console.fullscreen import open_console
+        from console.fullscreen import open_console, wants_screen
 
-        return open_console(arguments)
+        if wants_screen(arguments):
+            return open_console(arguments)
     return int(module.run(arguments))
 
 

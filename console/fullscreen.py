@@ -20,10 +20,11 @@ from console.batch import attach, demo, engine_plan, output
 from console.batch.serve import PARTLY_DONE, is_partly_done, not_yet_stored
 from console.plan import EnginePlan
 from console.temporary import temporary_home
-from core.errors import TransientError, UsageError, single_error
+from core.errors import ConsoleError, TransientError, UsageError, single_error
 
 if TYPE_CHECKING:
     from console.supervise import Engine
+    from console.tui.backtest.filling import Filling
 
 # The engine's thread must get the interpreter back quickly while a frame is drawn: with the default of 5 ms its
 # worst delays from socket to ring were five times longer.
@@ -32,7 +33,7 @@ STOP_S = 90.0
 
 
 def open_console(arguments: argparse.Namespace) -> int:
-    """Run the console for `serve`, `demo` or `attach`; the exit code.
+    """Run the console for `serve`, `demo`, `attach` or `backtest`; the exit code.
 
     Raises:
         ConsoleError: there is no usable terminal, or the engine could not start.
@@ -41,11 +42,47 @@ def open_console(arguments: argparse.Namespace) -> int:
     own = engine_plan.load_settings(None, find_paths()).settings  # before a demonstration moves the home
     if arguments.command == "attach":
         return _show(attach.find_socket(arguments.instance), own, inline=False)
+    if arguments.command == "backtest":
+        return _open_backtest(arguments, own)
     pictures = Path.cwd() if arguments.command == "demo" else None  # a demo's own home does not outlive it
     with temporary_home() if arguments.command == "demo" else nullcontext():
         serve = demo.serve_arguments(arguments) if arguments.command == "demo" else arguments
         plan, settings = engine_plan.make_plan(serve, host="inline")
-        return run_inline(plan, attrs.evolve(settings, screen=own.screen), pictures=pictures)
+        return run_inline(
+            plan, attrs.evolve(settings, screen=own.screen), pictures=pictures, filling=_same_settings(serve)
+        )
+
+
+def _same_settings(serve: argparse.Namespace) -> Filling | None:
+    # A backtest begun on the screen reads the store that the engine of this process writes.
+    from console.tui.backtest.filling import Filling
+
+    return Filling(passed=("--config", str(serve.config))) if serve.config else None
+
+
+def wants_screen(arguments: argparse.Namespace) -> bool:
+    """Whether the console is what a command line asks for; a backtest that is to print something else is not."""
+    if arguments.command != "backtest":
+        return True
+    prints = arguments.list or arguments.preview or arguments.verify is not None or arguments.out or arguments.trades
+    return not prints and arguments.format == "table"
+
+
+def _open_backtest(arguments: argparse.Namespace, settings: Settings) -> int:
+    # On the engine that runs, if there is one; a backtest needs none.
+    from console.batch import backtest
+    from console.tui.backtest.filling import filling_of
+    from console.tui.backtest.form import Form
+    from console.tui.backtest.screen import known_strategies
+
+    parser = argparse.ArgumentParser()
+    backtest.prepare(parser)
+    filling = filling_of(arguments, parser.parse_args([]), Form(known_strategies()))
+    try:
+        path = attach.find_socket("")
+    except ConsoleError:
+        path = None
+    return _show(path, settings, inline=False, filling=filling)
 
 
 def require_terminal() -> None:
@@ -56,10 +93,12 @@ def require_terminal() -> None:
         raise UsageError("unusable terminal", f"TERM={os.environ.get('TERM', '')!r}", hint="run with --batch")
 
 
-def run_inline(plan: EnginePlan, settings: Settings, *, pictures: Path | None = None) -> int:
+def run_inline(
+    plan: EnginePlan, settings: Settings, *, pictures: Path | None = None, filling: Filling | None = None
+) -> int:
     """Run an engine in a thread and the console on it; stop the engine when the console is left.
 
-    Exported pictures go to the directory `pictures`, to the user's own when None.
+    Exported pictures go to the directory `pictures`, to the user's own when None. See `RingsideApp` for `filling`.
     """
     from console.journal import closing_journal, open_journal
     from console.supervise import Engine
@@ -77,7 +116,7 @@ def run_inline(plan: EnginePlan, settings: Settings, *, pictures: Path | None = 
 
         path = host.start()
         try:
-            code = _show(path, settings, inline=True, watch=watch, pictures=pictures)
+            code = _show(path, settings, inline=True, watch=watch, pictures=pictures, filling=filling)
         finally:
             if host.running:
                 output.talk("stopping the engine: storing what is still in the rings …")
@@ -103,10 +142,11 @@ def _signals_noted() -> Iterator[list[int]]:
 
 
 def _show(
-    path: Path,
+    path: Path | None,
     settings: Settings,
     *,
     inline: bool,
+    filling: Filling | None = None,
     watch: Callable[[Callable[[], None]], None] | None = None,
     pictures: Path | None = None,
 ) -> int:
@@ -121,6 +161,7 @@ def _show(
         inline=inline,
         watch=watch,
         pictures=pictures,
+        filling=filling,
     )
 
 

@@ -25,7 +25,9 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def check_meaning(settings: Settings) -> None:
-    """Raise `ConfigurationError` for settings of the right kind that name no provider or no possible symbol."""
+    """Raise `ConfigurationError` for settings of the right kind that name no provider, no possible symbol or accounts
+    that make no sense."""
+    from console.account_settings import accounts_of
     from console.plan import expand_providers
     from core.errors import ConfigurationError, UsageError
     from core.model.symbology import parse_symbols
@@ -35,6 +37,7 @@ def check_meaning(settings: Settings) -> None:
         parse_symbols(",".join(settings.engine.symbols))
     except UsageError as error:
         raise ConfigurationError("settings cannot be used", str(error), hint=error.hint) from error
+    accounts_of(settings.accounts, currency="USD")
 
 
 def run(arguments: argparse.Namespace) -> int:

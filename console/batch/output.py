@@ -140,14 +140,19 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, (dict, list)):
         return json.dumps(value, separators=(",", ":"))
-    return "".join(ch if ch.isprintable() else "?" for ch in str(value))
+    return harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """`text` without what moves a cursor or begins a line: a `?` stands for each such character."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def talk(*lines: str) -> None:
     """Say something to the operator, on stderr. A terminal that is gone is no reason to stop what is being done."""
     with contextlib.suppress(OSError, ValueError):
         for line in lines:
-            print("".join(ch if ch.isprintable() else "?" for ch in line), file=sys.stderr)
+            print(harmless(line), file=sys.stderr)
 
 
 def report(error: ConsoleError, *, form: str) -> int:

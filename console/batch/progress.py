@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from console.batch.output import harmless
 from core.clock import NS_PER_S, monotonic_ns
 
 if TYPE_CHECKING:
@@ -76,9 +77,8 @@ async def show_progress(engine: Engine) -> None:
 
 
 def _redraw(line: str) -> None:
-    shown = "".join(character if character.isprintable() else "?" for character in line)  # a file is called anything
     with contextlib.suppress(OSError):  # a terminal that is gone shows nothing, and stops nothing
-        sys.stderr.write(f"\r\x1b[K{shown}")
+        sys.stderr.write(f"\r\x1b[K{harmless(line)}")  # a file is called anything
         sys.stderr.flush()
 
 

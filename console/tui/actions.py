@@ -29,7 +29,7 @@ SCREENS: Final = (
     Screen(2, "Accounts", "balances, positions, orders and fills of paper accounts"),
     Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
     Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
-    Screen(5, "Backtest", "a backtest's form, progress, figures and equity curve"),
+    Screen(5, "Backtest"),
     Screen(6, "Data"),
     Screen(7, "Instances"),
     Screen(8, "Log"),
@@ -39,8 +39,9 @@ SCREENS: Final = (
 @attrs.frozen
 class Action:
     """One act. `keys` are Textual's names of them, `shown` how they are written; `short` is for the key line and
-    empty when it is not there, `pages` are the screens whose key line it is on, all when empty; `dangerous` acts are
-    done only after a name was typed."""
+    empty when it is not there, `pages` are the screens whose key line it is on, all when empty; `only` is the one
+    screen on which its keys mean it, where they may mean something else on others; `dangerous` acts are done only
+    after a name was typed."""
 
     name: str
     keys: tuple[str, ...]
@@ -48,6 +49,7 @@ class Action:
     help: str
     short: str = ""
     pages: tuple[int, ...] = ()
+    only: int = 0
     dangerous: bool = False
 
 
@@ -55,11 +57,11 @@ ACTIONS: Final = (
     *(Action(f"screen_{one.number}", (str(one.number),), str(one.number), f"{one.name} screen") for one in SCREENS),
     Action("down", ("j", "down"), "j ↓", "next row"),
     Action("up", ("k", "up"), "k ↑", "previous row"),
-    Action("page_down", ("pagedown", "ctrl+d"), "PgDn", "a page down"),
-    Action("page_up", ("pageup", "ctrl+u"), "PgUp", "a page up"),
+    Action("page_down", ("pagedown", "ctrl+d"), "PgDn", "a page down, a page up"),
+    Action("page_up", ("pageup", "ctrl+u"), "PgUp", "a page down, a page up"),
     Action("first", ("g", "home"), "g", "first row"),
     Action("last", ("G", "end"), "G", "last row"),
-    Action("focus", ("enter",), "enter", "chart and book of this row"),
+    Action("focus", ("enter",), "enter", "open a row, edit a field"),
     Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 6, 7, 8)),
     Action("sort", ("s",), "s", "sort by the next column", "sort", (1,)),
     Action("reverse", ("S",), "S", "turn the order round"),
@@ -70,6 +72,14 @@ ACTIONS: Final = (
     Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
     Action("compress", ("c",), "c", "data: compress closed days", "compress", (6,)),
     Action("verify", ("v",), "v", "data: check what is stored", "verify", (6,)),
+    Action("run", ("r",), "r", "backtest: run it", "run", (5,), only=5),
+    Action("check", ("v",), "v", "backtest: check the data", "check", (5,), only=5),
+    Action("cancel", ("x",), "x", "backtest: cancel", "cancel", (5,), only=5),
+    Action("next_choice", ("space", "right"), "space", "backtest: another choice", only=5),
+    Action("previous_choice", ("left",), "←", "backtest: another choice", only=5),
+    Action("other_pane", ("tab",), "tab", "backtest: form or result", "pane", (5,), only=5),
+    Action("plots", ("h",), "h", "backtest: plots or tables", only=5),
+    Action("save", ("e",), "e", "backtest: save the result", "save", (5,), only=5),
     Action("copy", ("y",), "y", "copy this row (OSC 52)"),
     Action("export", ("e",), "e", "save a picture (SVG)"),
     Action("theme", ("t",), "t", "dark or light"),
@@ -82,6 +92,13 @@ ACTIONS: Final = (
     Action("shutdown", (), ":shutdown", "stop the engine; asks first", dangerous=True),
 )
 """Every act in the order of the help page."""
+_EVERYWHERE: Final = {key: one.name for one in ACTIONS if not one.only for key in one.keys}
+_THERE: Final = {(key, one.only): one.name for one in ACTIONS if one.only for key in one.keys}
+
+
+def name_of(key: str, *, page: int) -> str | None:
+    """The act that a key stands for on a screen, None when it does nothing there."""
+    return _THERE.get((key, page)) or _EVERYWHERE.get(key)
 
 
 def key_row(*, current: int, message: str, width: int) -> Row:
@@ -117,8 +134,8 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 
 
 _NEEDED: Final = (
-    "quit", "help", "command", "subscribe", "unsubscribe", "compress", "verify", "filter", "sort", "interval",
-    "pause",
+    "quit", "help", "command", "run", "check", "cancel", "other_pane", "save", "subscribe", "unsubscribe", "compress",
+    "verify", "filter", "sort", "interval", "pause",
 )  # fmt: skip
 
 
@@ -135,10 +152,16 @@ def help_rows(
         *([leaving] if leaving else []),
     ]
     entries = [("1 … 8" if not ascii_only else "1 - 8", "the screens")]
-    entries += [(action.shown, action.help) for action in acts]
+    # Acts that are two directions of one thing share a line.
+    shared: dict[str, list[str]] = {}
+    for action in acts:
+        shared.setdefault(action.help, []).append(action.shown)
+    entries += [(" ".join(shown), text) for text, shown in shared.items()]
     if ascii_only:
-        entries = [(shown.replace("↓", "down").replace("↑", "up"), text) for shown, text in entries]
-    whole = 11 + max(len(text) for _shown, text in entries) <= (width - 2) // 2
+        words = str.maketrans({"↓": "down", "↑": "up", "→": "right", "←": "left"})
+        entries = [(shown.translate(words), text) for shown, text in entries]
+    keys = max(len(shown) for shown, _text in entries)
+    whole = keys + 2 + max(len(text) for _shown, text in entries) <= (width - 2) // 2
     columns = 2 if whole and (width >= 110 or len(entries) + len(notes) + 4 > height) else 1
     lines = -(-len(entries) // columns)
     cell_width = (width - 2) // columns
@@ -146,13 +169,14 @@ def help_rows(
     for line in range(lines):
         cells: list[tuple[str, str]] = [(" ", "panel")]
         for shown, text in entries[line::lines]:
-            cells += [(f" {shown:>9} ", "panel_key"), (fit(text, cell_width - 11), "panel")]
+            cells += [(f" {shown:>{keys}} ", "panel_key"), (fit(text, cell_width - keys - 2), "panel")]
         rows.append(fit_row(tuple(cells), width, "panel"))
-    rows.append(fit_row((), width, "panel"))
     room = max(width - 2, 1)
-    rows += [
+    below = [
         fit_row(((f"  {part}", "panel_dim"),), width, "panel") for note in notes for part in textwrap.wrap(note, room)
     ]
+    apart = [fit_row((), width, "panel")] if len(rows) + len(below) + 2 <= height else []
+    rows += [*apart, *below]
     most = max(len(rows) - (height - 1), 0)
     top = min(top, most)
     return [_help_title(width, glyphs, below=most - top, scrolls=most > 0), *rows[top : top + height - 1]], most

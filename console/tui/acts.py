@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from textual import events
+
 from console.tui import changes
-from console.tui.actions import SCREENS
+from console.tui.actions import SCREENS, name_of
+from console.tui.backtest import acts as backtest_acts
+from console.tui.backtest.rows import command_text
 from console.tui.boardrows import copy_text
 from console.tui.commands import Command, find_key, parse_command
 from console.tui.datarows import copy_series
@@ -21,6 +25,7 @@ from core.errors import UsageError
 
 if TYPE_CHECKING:
     from console.tui.app import RingsideApp
+    from console.tui.widgets.backtest import BacktestPane
     from console.tui.widgets.bars import HelpPage, LogPane
     from console.tui.widgets.board import Board
     from console.tui.widgets.data import DataPane
@@ -31,10 +36,37 @@ _TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
 
 
+def take(app: RingsideApp, event: events.Key | events.Paste) -> bool:
+    """Take a key or a pasted text; False when nobody wants it. The prompt comes first, then a field that is edited,
+    then what the key means on this screen."""
+    field = app.panes.backtest.backtest if app.page == backtest_acts.PAGE and not app.panes.help.display else None
+    if isinstance(event, events.Paste):
+        if app.prompt.open:
+            app.prompt.paste(event.text)
+        elif field is not None:
+            field.paste(event.text)
+            app.draw()
+        return True
+    if event.key != "ctrl+c" and app.prompt.open:
+        app.prompt.take(event)
+        return True
+    if event.key != "ctrl+c" and field is not None and field.editing:
+        field.type(event.key, event.character if event.is_printable else None)
+        app.draw()
+        return True
+    name = name_of(event.key, page=app.page)
+    if name is None or name == "palette":
+        return False
+    press(app, name)
+    return True
+
+
 def press(app: RingsideApp, name: str) -> None:
     """Do what a key stands for; one that begins a job does so only where the job is seen."""
     if name in JOBS and (app.page != 6 or app.panes.help.display):
         app.say(f"{name[0]} begins that on screen 6; :{name} does everywhere")
+    elif name == "filter" and app.page == backtest_acts.PAGE and not app.panes.help.display:
+        app.say("there is nothing to be filtered on this screen")
     else:
         app.action_run(name)
 
@@ -58,14 +90,18 @@ def answer(app: RingsideApp, mode: str, text: str) -> None:
             _obey(app, parse_command(text, app.keys))
         elif mode == "confirm":
             changes.confirm(app, text)
+        elif mode == "save":
+            backtest_acts.save(app, text)
         elif text.strip():
             changes.subscribe(app, text)
     except UsageError as error:
         app.say(str(error))
 
 
-def _pane(app: RingsideApp) -> Board | DataPane | InstancesPane | LogPane:
+def _pane(app: RingsideApp) -> Board | BacktestPane | DataPane | InstancesPane | LogPane:
     # The one whose rows the keys move through.
+    if app.page == 5:
+        return app.panes.backtest
     if app.page == 6:
         return app.panes.data
     if app.page == 7:
@@ -99,7 +135,7 @@ def _obey(app: RingsideApp, command: Command) -> None:
         ACTS[command.name](app)
 
 
-def _scrolled(app: RingsideApp) -> Board | DataPane | InstancesPane | LogPane | HelpPage:
+def _scrolled(app: RingsideApp) -> Board | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
     # The help page lies over the others.
     return app.panes.help if app.panes.help.display else _pane(app)
 
@@ -124,6 +160,9 @@ def _screen(number: int) -> Callable[[RingsideApp], None]:
 
 
 def _focus(app: RingsideApp) -> None:
+    if app.page == 5 and not app.panes.help.display:
+        app.panes.backtest.backtest.edit()
+        return
     ring, stored = app.panes.instances.selected, app.panes.data.selected
     if app.page == 1 and app.panes.board.cursor is not None:
         app.attachment.select(app.panes.board.cursor)
@@ -166,6 +205,9 @@ def _pause(app: RingsideApp) -> None:
 
 def _copy(app: RingsideApp) -> None:
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
+    if app.page == 5:
+        _send(app, command_text(app.panes.backtest.backtest.form), "the command line")
+        return
     if app.page == 7:
         if ring is not None:
             _send(app, copy_ring(ring), f"the path of {ring.name}")
@@ -206,7 +248,7 @@ def _back(app: RingsideApp) -> None:
         app.show_page(app.page)
     elif pane.pattern:
         pane.pattern = ""
-    elif app.page == 6 and app.panes.data.hide_results():
+    elif (app.page == 6 and app.panes.data.hide_results()) or (app.page == 5 and app.panes.backtest.backtest.back()):
         return
     elif app.page != 1:
         app.show_page(1)
@@ -271,5 +313,6 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "unsubscribe": changes.unsubscribe_selected,
     "shutdown": changes.shutdown,
     **{job: changes.begin(job) for job in JOBS},
+    **backtest_acts.BACKTEST_ACTS,
 }
 """What to do for each act that is ours; the palette is Textual's own."""

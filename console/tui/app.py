@@ -21,16 +21,18 @@ from textual.screen import Screen
 
 from console.tui import output
 from console.tui.actions import ACTIONS, SCREENS, message_parts
-from console.tui.acts import ACTS, hear, press
+from console.tui.acts import ACTS, hear, take
 from console.tui.attach import Attachment
+from console.tui.backtest.filling import Filling
 from console.tui.changes import Pending
 from console.tui.commands import complete
 from console.tui.engine_link import EngineLink
-from console.tui.snapshot import Key, Snapshot
+from console.tui.snapshot import NO_ENGINE, Key, Snapshot
 from console.tui.storewatch import StoreWatch
 from console.tui.terminal import ConsoleDriver, TerminalGuard
 from console.tui.text import ASCII, UNICODE, clean
 from console.tui.themes import THEMES, Depth, Palette, colour_depth, textual_themes
+from console.tui.widgets.backtest import BacktestPane
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
 from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
 from console.tui.widgets.board import Board
@@ -43,7 +45,6 @@ from core.clock import NS_PER_S, monotonic_ns, wall_ns
 
 SMALLEST: Final = (60, 15)
 _MESSAGE_NS: Final = 4 * NS_PER_S
-_KEYS: Final = {key: action.name for action in ACTIONS if action.name != "palette" for key in action.keys}
 _SYSTEMS: Final = {Depth.NONE: None, Depth.STANDARD: "standard", Depth.FULL: "256"}
 
 
@@ -60,22 +61,33 @@ class Panes:
             TooSmall(look, id="small"),
         )
         self.data, self.instances = DataPane(look, id="data"), InstancesPane(look, id="instances")
+        self.backtest = BacktestPane(look, id="backtest")
         self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
-            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.data, self.instances,
-            self.log, self.help, self.small, *self.promises.values(),
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.backtest,
+            self.data, self.instances, self.log, self.help, self.small, *self.promises.values(),
         ]  # fmt: skip
+
+    def draw_ticks(self, snapshot: Snapshot, selected: Key | None, *, frame: int, whole: bool) -> None:
+        """Draw the first screen; without `whole` what moves much only every few frames."""
+        self.board.draw(snapshot, selected, whole=whole)
+        if whole or frame % 2 == 0:
+            self.tape.draw(snapshot.focus)
+        if whole or frame % 2 == 1:
+            self.ladder.draw(snapshot.focus)
+        if whole or frame % 4 == 1:
+            self.chart.draw(snapshot.focus)
 
 
 class RingsideApp(App[int]):
-    """The console of the engine whose control socket is at `control_path`.
+    """The console of the engine whose control socket is at `control_path`, or of none at all.
 
-    `inline` says that the engine lives in this process and ends with it. Pictures of the screen go to the folder
-    `pictures`, by default `RINGSIDE_HOME` or where the program was started. `environment` tells what the terminal can
-    show.
+    `filling` is what stands in the form of the Backtest screen at the beginning. `inline` says that the engine lives
+    in this process and ends with it. Pictures of the screen go to the folder `pictures`, by default `RINGSIDE_HOME`
+    or where the program was started. `environment` tells what the terminal can show.
     """
 
     CSS_PATH = "console.tcss"
@@ -91,12 +103,13 @@ class RingsideApp(App[int]):
 
     def __init__(
         self,
-        control_path: Path,
+        control_path: Path | None,
         *,
         frames_per_s: float = 10,
         ascii_only: bool = False,
         inline: bool = True,
         pictures: Path | None = None,
+        filling: Filling | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.depth = colour_depth(environment)
@@ -111,12 +124,14 @@ class RingsideApp(App[int]):
         )
         self.pending: Pending | None = None
         self.attachment = Attachment(wall_ns=wall_ns, monotonic_ns=monotonic_ns)
-        self.link = EngineLink(control_path)
+        self.link = EngineLink(control_path or Path())
+        self._alone = control_path is None
         self.stored = StoreWatch(started_ns=wall_ns())
         self.snapshot: Snapshot | None = None
         self.pictures = pictures or Path(environment.get("RINGSIDE_HOME") or Path.cwd())
         self.page = 1
         self._leaving = "leaving stops the engine in this process" if inline else "leaving does not stop the engine"
+        self._filling = filling
         self._frames_per_s = frames_per_s
         self.interrupted_ns: int | None = None
         self._frame, self._seen_report = 0, 0
@@ -150,6 +165,7 @@ class RingsideApp(App[int]):
                         yield panes.ladder
                         yield panes.tape
             yield from panes.promises.values()
+            yield panes.backtest
             yield panes.data
             yield panes.instances
             yield panes.log
@@ -164,15 +180,23 @@ class RingsideApp(App[int]):
         for theme in textual_themes():
             self.register_theme(theme)
         self.set_look(self.theme_name)
-        self.link.start()
+        if self._alone:
+            self.attachment.status_lost(NO_ENGINE)
+        else:
+            self.link.start()
         self.set_interval(1 / self._frames_per_s, self._tick, name="frame")
         self.set_timer(2.0, _spare_the_collector, name="collector")
+        if self._filling is not None:
+            self.panes.backtest.backtest.fill(self._filling)
+            if self._filling.opened:
+                self.show_page(5)
         if self._exit_code is not None:  # told to leave before there was anything to leave
             self.exit(self._exit_code, self._exit_code)
 
     def on_unmount(self) -> None:
         """Give back what is shared with the engine."""
         self.link.stop()
+        self.panes.backtest.backtest.runs.stop()
         self.attachment.close()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -211,6 +235,8 @@ class RingsideApp(App[int]):
         """Go to one of the numbered screens."""
         self.page = number
         self.link.watch_services(number == 7)
+        if number == 5:
+            self.panes.backtest.backtest.open()
         self.show(SCREENS[number - 1].identity)
 
     def show(self, identity: str) -> None:
@@ -231,6 +257,8 @@ class RingsideApp(App[int]):
         ended = self.stored.take(self.link.stored)
         if ended:
             self.say(ended)
+        if said := self.panes.backtest.backtest.tick():
+            self.say(said)
         self.link.watch_store(self.page == 6 or self.stored.job_running)
         self.snapshot = self.attachment.frame()
         self._frame += 1
@@ -251,24 +279,19 @@ class RingsideApp(App[int]):
         if panes.help.display:
             panes.help.draw(self._leaving)
         elif self.page == 1:
-            panes.board.draw(snapshot, self.attachment.selected, whole=whole)
-            if whole or self._frame % 2 == 0:
-                panes.tape.draw(snapshot.focus)
-            if whole or self._frame % 2 == 1:
-                panes.ladder.draw(snapshot.focus)
-            if whole or self._frame % 4 == 1:
-                panes.chart.draw(snapshot.focus)
+            panes.draw_ticks(snapshot, self.attachment.selected, frame=self._frame, whole=whole)
         elif self.page in panes.promises:
             panes.promises[self.page].draw()
-        elif self.page == 6:
-            if whole or self._frame % 3 == 0:
-                panes.data.draw(snapshot, self.stored.view)
-        elif self.page == 7:
-            # Counters of half a second ago need no ten pictures a second.
-            if whole or self._frame % 3 == 0:
-                panes.instances.draw(snapshot, self.link.report.services)
-        else:
+        elif self.page == 8:
             panes.log.draw(snapshot)
+        elif whole or self._frame % 3 == 0:
+            # Counters of half a second ago need no ten pictures a second.
+            if self.page == 5:
+                panes.backtest.draw()
+            elif self.page == 6:
+                panes.data.draw(snapshot, self.stored.view)
+            else:
+                panes.instances.draw(snapshot, self.link.report.services)
 
     def action_run(self, name: str) -> None:
         """Carry out one of `console.tui.actions.ACTIONS`."""
@@ -291,17 +314,9 @@ class RingsideApp(App[int]):
             and not event.is_forwarded
             and ours
             and self.prompt.is_mounted
+            and take(self, event)
         ):
-            if isinstance(event, events.Paste):
-                if self.prompt.open:
-                    self.prompt.paste(event.text)
-                return
-            if event.key != "ctrl+c" and self.prompt.open:
-                self.prompt.take(event)
-                return
-            if event.key in _KEYS:
-                press(self, _KEYS[event.key])
-                return
+            return
         await super().on_event(event)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -326,16 +341,17 @@ def _spare_the_collector() -> None:
 
 
 def run_console(
-    control_path: Path,
+    control_path: Path | None,
     *,
     frames_per_s: float = 10,
     low_bandwidth: bool = False,
     ascii_only: bool = False,
     inline: bool = True,
     pictures: Path | None = None,
+    filling: Filling | None = None,
     watch: Callable[[Callable[[], None]], None] | None = None,
 ) -> int:
-    """Show the console until it is left; must be called from the main thread.
+    """Show the console until it is left; must be called from the main thread. See `RingsideApp`.
 
     `watch` is given a function to call, from any thread, when the engine has ended by itself: the console then leaves
     as after `q`.
@@ -349,6 +365,7 @@ def run_console(
         ascii_only=ascii_only or not _speaks_utf8(),
         inline=inline,
         pictures=pictures,
+        filling=filling,
     )
     with TerminalGuard(app.leave):
         if watch is not None:

@@ -20,7 +20,7 @@ _ALIASES: Final = {
     "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
     "unsub": "unsubscribe",
 }  # fmt: skip
-_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown", *JOBS)
+_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", *JOBS)
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
 NAMES: Final = tuple(sorted(("export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))

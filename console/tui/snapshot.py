@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import attrs
 
 from console.tui.status import EngineStatus, Feed
 from core.bars.candles import NO_BARS
 from core.model.records import Records
+
+NO_ENGINE: Final = "no engine: there is nothing live here"
+"""The reason why an engine cannot be reached where none is wanted."""
 
 Key = tuple[str, str]
 """(symbol, venue): what identifies an instrument on the screen."""

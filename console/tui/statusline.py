@@ -5,7 +5,7 @@ Every light is a character and a word, never a colour alone.
 
 from __future__ import annotations
 
-from console.tui.snapshot import Health, Snapshot
+from console.tui.snapshot import NO_ENGINE, Health, Snapshot
 from console.tui.status import Connection, EngineStatus
 from console.tui.storewords import status_cells
 from console.tui.text import Cell, Glyphs, Row, clean, clock_text, fit, fit_row, row_width, short_count
@@ -86,6 +86,8 @@ def _unwell(connection: Connection, health: Health) -> str:
 
 
 def _engine(health: Health, status: EngineStatus | None, glyphs: Glyphs, *, detail: int) -> list[Cell]:
+    if health.reason == NO_ENGINE:
+        return [(glyphs.quiet, "bar_dim"), (" no engine", "bar")]
     if not health.reachable:
         reason = f": {health.reason}" if health.reason else ""
         return [(glyphs.warning, "bar_down"), (f" engine not reachable{reason}", "bar_down")]

@@ -41,19 +41,21 @@ class Glyphs:
     shade: str
     turning: str
     quiet: str
+    braille: bool
 
 
 UNICODE = Glyphs(
     up="▲", down="▼", light="●", warning="⚠", cursor="▸", focus="•", dash="─", bar="│", tee="├", cross="┬",
     ellipsis="…", dotted="┈", minus="−", levels=" ▁▂▃▄▅▆▇█", ramps=" ▏▎▍▌▋▊▉█", candles=" ╷╻╵│╽╹╿┃",
-    shade="░", turning="⟳", quiet="·",
+    shade="░", turning="⟳", quiet="·", braille=True,
 )  # fmt: skip
-"""`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`."""
+"""`levels` grow upwards and `ramps` to the right in eighths. `candles`: see `console.tui.chart`. `braille` tells that
+those characters may be used too."""
 
 ASCII = Glyphs(
     up="^", down="v", light="*", warning="!", cursor=">", focus="+", dash="-", bar="|", tee="+", cross="+",
     ellipsis="~", dotted=".", minus="-", levels=" ___---##", ramps="    ====#", candles=" ..'||'|#",
-    shade="-", turning="@", quiet=".",
+    shade="-", turning="@", quiet=".", braille=False,
 )  # fmt: skip
 
 

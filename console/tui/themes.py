@@ -49,6 +49,8 @@ _DARK: dict[str, _Look] = {
     "recording": (232, 215, "b"), "key": (215, 235, "b"),
     "bar_here": (232, 215, "b"), "panel": (252, 236, ""), "panel_dim": (245, 236, ""),
     "panel_key": (215, 236, "b"), "panel_title": (255, 236, "b"),
+    **{f"heat_{level}": (colour, 233, "b" if level == 8 else "")
+       for level, colour in enumerate((60, 61, 67, 73, 79, 114, 150, 186, 228))},
 }  # fmt: skip
 _LIGHT: dict[str, _Look] = {
     "": (236, 255, ""), "text": (236, 255, ""), "symbol": (232, 255, ""), "dim": (243, 255, ""),
@@ -63,6 +65,8 @@ _LIGHT: dict[str, _Look] = {
     "recording": (231, 130, "b"), "key": (130, 253, "b"),
     "bar_here": (231, 130, "b"), "panel": (236, 252, ""), "panel_dim": (242, 252, ""),
     "panel_key": (130, 252, "b"), "panel_title": (232, 252, "b"),
+    **{f"heat_{level}": (colour, 255, "b" if level == 8 else "")
+       for level, colour in enumerate((180, 144, 108, 72, 36, 30, 24, 18, 17))},
 }  # fmt: skip
 # The sixteen colours look different everywhere: only hues that stand out from either ground, the ground untouched.
 _STANDARD: dict[str, _Look] = {
@@ -78,6 +82,8 @@ _STANDARD: dict[str, _Look] = {
     "recording": (3, None, "rb"), "key": (6, None, "b"),
     "bar_here": (6, None, "rb"), "panel": (None, None, ""), "panel_dim": (None, None, "d"),
     "panel_key": (6, None, "b"), "panel_title": (None, None, "b"),
+    **{f"heat_{level}": (None, None, "d" if level < 3 else "b" if level == 7 else "rb" if level > 7 else "")
+       for level in range(9)},
 }  # fmt: skip
 _PLAIN: dict[str, _Look] = {name: (None, None, look[2]) for name, look in _STANDARD.items()}
 _CURSOR_GROUNDS = {"dark": 237, "light": 251}

@@ -126,10 +126,12 @@ def test_every_screen_is_reached_by_its_number(see: See) -> None:
 
     async def scene(console: Console) -> None:
         await console.until("Board")
-        for one in SCREENS[1:5]:
+        for one in SCREENS[1:4]:
             await console.press(str(one.number))
             text = await console.until(one.promise)
             assert "Not there yet" in text
+        await console.press("5")
+        await console.until("nothing was run yet")
         await console.press("6")
         await console.until("Nothing is stored.")
         await console.press("7")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from console.tui.actions import ACTIONS, key_row, message_parts
+from console.tui.actions import ACTIONS, key_row, message_parts, name_of
 from console.tui.acts import ACTS
 from console.tui.commands import Command, complete, parse_command
 from console.tui.logrows import filter_log, log_rows
@@ -311,10 +311,11 @@ def test_completion_goes_as_far_as_it_can(typed: str, whole: str) -> None:
 
 
 def test_every_act_can_be_carried_out() -> None:
-    """Every act on the help page has its doing, no key means two things, and no key stops the engine."""
+    """Every act on the help page has its doing, no key means two things at one place, and no key stops the engine."""
     assert {action.name for action in ACTIONS} - {"palette"} == set(ACTS)
-    keys = [key for action in ACTIONS for key in action.keys]
+    keys = [(key, action.only) for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
+    assert (name_of("v", page=5), name_of("v", page=6), name_of("h", page=1)) == ("check", "verify", None)
     assert [action.keys for action in ACTIONS if action.name == "shutdown"] == [()]
     assert {action.name for action in ACTIONS if action.dangerous} == {"shutdown", "unsubscribe"}
 
