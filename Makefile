@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ONLY ?=
 
-.PHONY: venv run test bench format clean
+.PHONY: venv run test bench bench-peers format clean
 
 venv: $(STAMP)
 
@@ -23,12 +23,16 @@ test: $(STAMP)
 	$(BIN)/lint-imports --config importlinter.ini --no-cache
 	$(BIN)/python -m pytest -q
 
-# The peers that rings, the store and feeds are measured beside; without them their rows are left out. Two of them bring so
-# much with them that they get an environment of their own.
-bench: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'iceoryx2>=0.10' 'pyzmq>=27' 'polars>=1.30' || true
+# The peers that rings, the store, feeds and backtests are measured beside; without them their rows are left out. What they
+# bring with them does not go together, so they get environments of their own.
+bench-peers: $(STAMP)
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check 'iceoryx2>=0.10' 'pyzmq>=27' 'polars>=1.30'
 	test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
-	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check cryptofeed nautilus_trader || true
+	-.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check cryptofeed nautilus_trader hftbacktest
+	test -x .venv/peers-arrays/bin/python || $(PYTHON) -m venv .venv/peers-arrays
+	-.venv/peers-arrays/bin/python -m pip install --quiet --disable-pip-version-check 'vectorbt[rust]>=1.2' polars duckdb
+
+bench: bench-peers
 	$(BIN)/python -m perf $(ONLY)
 
 format: $(STAMP)

@@ -12,12 +12,14 @@ import sys
 import perf
 
 NOT_BENCHMARKS = frozenset({"__main__", "figures"})
+"""What is in this folder besides benchmarks; names with an underscore are what several of them share."""
 
 
 def main(only: str = "") -> int:
     """Print one row a figure; 1 when no benchmark has that name."""
-    names = [found.name for found in pkgutil.iter_modules(perf.__path__) if found.name not in NOT_BENCHMARKS]
-    chosen = [name for name in names if only in name and not name.startswith("_")]
+    found = (module.name for module in pkgutil.iter_modules(perf.__path__))
+    names = [name for name in found if name not in NOT_BENCHMARKS and not name.startswith("_")]
+    chosen = [name for name in names if only in name]
     if not chosen:
         print(f"no benchmark is called {only!r}; there are {', '.join(names)}", file=sys.stderr)
         return 1
@@ -26,8 +28,8 @@ def main(only: str = "") -> int:
     for name in chosen:
         for figure in importlib.import_module(f"perf.{name}").measure():
             print(
-                f"{figure.work:58} {figure.ours:12,.4g} {figure.baseline:12,.4g} {figure.unit:10}"
-                f" {figure.ratio:7.2f}  {figure.against}",
+                f"{figure.work:58} {figure.ours:12,.{figure.digits}g} {figure.baseline:12,.{figure.digits}g}"
+                f" {figure.unit:10} {figure.ratio:7.3g}  {figure.against}",
                 flush=True,
             )
     return 0

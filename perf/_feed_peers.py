@@ -1,34 +1,18 @@
-"""Other programs' feeds beside ours: their way from a text to a trade, and from the socket to a handler.
-
-They run in an interpreter of their own, for what they need is not what we need: `RINGSIDE_PEERS` names it, else it is
-`peers/bin/python` inside our virtual environment, else our own. `pip install cryptofeed nautilus_trader` there adds
-them; those that it does not have are left out with a word on stderr.
-"""
+"""Other programs' feeds beside ours: their way from a text to a trade, and from the socket to a handler."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+
+from perf._peers import interpreter_with, output_of
 
 PEERS = ("cryptofeed", "nautilus_trader")
-_PROGRAM = Path(__file__).with_name("_peer_program.py")
-_LONGEST_RUN_S = 120
 
 
 def installed_peers() -> list[str]:
     """Those of `PEERS` that can be run here."""
-    look = "import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)"
-    found = [
-        peer for peer in PEERS if subprocess.run([_interpreter(), "-c", look, peer], check=False).returncode == 0
-    ]
-    for peer in PEERS:
-        if peer not in found:
-            print(f"{peer} is not installed in {_interpreter()}: left out", file=sys.stderr)
-    return found
+    return [peer for peer in PEERS if interpreter_with(peer) is not None]
 
 
 def peer_texts(peer: str, texts: Sequence[bytes]) -> list[bytes]:
@@ -54,16 +38,7 @@ def socket_rate(peer: str, url: str, count: int) -> float:
     return _run(peer, "socket", url, count)
 
 
-def _interpreter() -> str:
-    beside = Path(sys.prefix) / "peers/bin/python"
-    return os.environ.get("RINGSIDE_PEERS") or str(beside if beside.exists() else sys.executable)
-
-
 def _run(peer: str, way: str, source: str, count: int) -> float:
-    # In a folder that goes: cryptofeed writes its log where it stands.
-    with tempfile.TemporaryDirectory() as folder:
-        command = [_interpreter(), str(_PROGRAM), peer, way, source, str(count)]
-        found = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=True, timeout=_LONGEST_RUN_S
-        )
-    return float(found.stdout.splitlines()[-1])
+    interpreter = interpreter_with(peer)
+    assert interpreter is not None, "only those that are installed are run"
+    return float(output_of(interpreter, "_peer_program.py", peer, way, source, count))

@@ -7,13 +7,15 @@ import attrs
 
 @attrs.frozen
 class Figure:
-    """One row: the `work`, our figure and the baseline's in `unit`, and a word on what the baseline is."""
+    """One row: the `work`, our figure and the baseline's in `unit`, and a word on what the baseline is. `digits` of
+    the figures are shown."""
 
     work: str
     ours: float
     baseline: float
     unit: str
     against: str
+    digits: int = 4
 
     @property
     def ratio(self) -> float:
