@@ -167,7 +167,8 @@ def _futures_product(listing: Listing, product_id: str) -> Metadata:
 
 
 def _binance_symbol(listing: Listing) -> Metadata:
-    tick = eight_decimals(1, decimals=listing.price_decimals)
+    # Its prices have cents at least, also where Kraken's have none: recordings are described by this.
+    tick = eight_decimals(1, decimals=max(listing.price_decimals, 2))
     step = eight_decimals(1, decimals=listing.quantity_decimals)
     name = listing.binance_name
     symbol = {

@@ -70,7 +70,7 @@ async def test_exchange_info() -> None:
     symbols = {each["symbol"]: each for each in whole[1]["symbols"]}
     assert list(symbols) == ["BTCUSDT", "ETHBTC", "SHIBUSDT"]
     filters = {each["filterType"]: each for each in symbols["BTCUSDT"]["filters"]}
-    assert filters["PRICE_FILTER"]["tickSize"] == "0.10000000"
+    assert filters["PRICE_FILTER"]["tickSize"] == "0.01000000"
     assert filters["LOT_SIZE"]["stepSize"] == "0.00000001"
     assert (symbols["ETHBTC"]["baseAsset"], symbols["ETHBTC"]["quoteAsset"]) == ("ETH", "BTC")
     assert symbols["BTCUSDT"]["status"] == "TRADING"
