@@ -14,6 +14,7 @@ from core.sim.engine import StrategyError
 from core.strategy import Strategy
 from strategies.approval import real_path
 from strategies.catalogue import LoadedStrategy
+from strategies.loading import line_in
 
 _LONGEST = 200
 
@@ -29,9 +30,9 @@ class Wishes:
 
 def wishes(strategy: Strategy) -> Wishes:
     """What `strategy` asks for. Raises `StrategyError` when that is nothing of the kind."""
-    mode: object = strategy.bar_data_mode()
-    bars: object = strategy.preferred_bar_type()
-    account: object = strategy.account_id()
+    mode = _asked(strategy, "bar_data_mode")
+    bars = _asked(strategy, "preferred_bar_type")
+    account = _asked(strategy, "account_id")
     if not isinstance(mode, BarDataMode):
         raise StrategyError(f"{strategy.name} answers nonsense", "bar_data_mode() must give a BarDataMode")
     if not isinstance(bars, BarType):
@@ -39,6 +40,13 @@ def wishes(strategy: Strategy) -> Wishes:
     if not isinstance(account, str):
         raise StrategyError(f"{strategy.name} answers nonsense", "account_id() must give a text")
     return Wishes(mode, bars, account)
+
+
+def _asked(strategy: Strategy, question: str) -> object:
+    method = getattr(strategy, question)
+    if not callable(method):
+        raise StrategyError(f"{strategy.name} answers nonsense", f"{question} must be a method")
+    return method()
 
 
 def parameters_of(strategy: Strategy) -> dict[str, float | str]:
@@ -76,10 +84,6 @@ def _place(loaded: LoadedStrategy, error: Exception) -> str:
     # File and line of the user's code that was running last; "" when none was.
     if loaded.source_path is None:
         return ""
-    file, line = str(real_path(loaded.source_path)), 0
-    at = error.__traceback__
-    while at is not None:
-        if at.tb_frame.f_code.co_filename == file:
-            line = at.tb_lineno
-        at = at.tb_next
+    file = str(real_path(loaded.source_path))
+    line = line_in(file, error)
     return f"{file}:{line}" if line else ""

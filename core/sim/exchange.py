@@ -67,6 +67,8 @@ class Exchange:
         self._at = 0
         self._working: list[Waiting] = []
         self._bearable: dict[str, Waiting] = {}
+        # The trade that resting orders share now, and what is left of it.
+        self._shared, self._shared_e8 = -1, 0
         self._margin = instrument.product not in IN_FULL
 
     def submit(self, order: Order, *, next_tick: int, last_e9: int) -> None:
@@ -75,7 +77,6 @@ class Exchange:
         execution = self._execution
         order.number = len(self.orders) + 1
         order.active_ns = order.given_ns + execution.latency.delay_ns(order.number)
-        self._shared, self._shared_e8 = -1, 0
         self.orders.append(order)
         try:
             order.account = self.ledger.resolve(order.account).id

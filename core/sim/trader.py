@@ -6,7 +6,7 @@ import attrs
 
 from core.errors import UsageError
 from core.model.instruments import IN_FULL
-from core.model.orders import Order, OrderKind, Side
+from core.model.orders import Order, OrderKind, OrderState, Side
 from core.sim.exchange import Exchange
 from core.sim.fees import MILLION
 from core.sim.settlement import INVERSE, settlement_of
@@ -16,6 +16,7 @@ from core.strategy import Action, Signal
 _BUY, _SELL, _HOLD = Action.BUY, Action.SELL, Action.HOLD
 _BOUGHT, _SOLD = Side.BUY, Side.SELL
 _MARKET, _LIMIT, _STOP = OrderKind.MARKET, OrderKind.LIMIT, OrderKind.STOP
+_REJECTED = OrderState.REJECTED
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +64,13 @@ class Trader:
         quantity_e8 = signal.quantity_e8 or self._missing_e8(signal.action, last_e9)
         if quantity_e8 is None:
             return
+        order = self._submit(signal, quantity_e8, at_ns=at_ns, next_tick=next_tick, last_e9=last_e9)
+        held_e8 = abs(self._ledger.position_e8(self._account, self._instrument))
+        if order.state is _REJECTED and not signal.quantity_e8 and 0 < held_e8 < quantity_e8:
+            # Too little money for the other side is no reason to stay on this one.
+            self._submit(signal, held_e8, at_ns=at_ns, next_tick=next_tick, last_e9=last_e9)
+
+    def _submit(self, signal: Signal, quantity_e8: int, *, at_ns: int, next_tick: int, last_e9: int) -> Order:
         order = Order(
             number=0,
             account=self._account,
@@ -77,6 +85,7 @@ class Trader:
         self._exchange.submit(order, next_tick=next_tick, last_e9=last_e9)
         if not signal.quantity_e8:
             self._aims[order.number] = signal.action
+        return order
 
     def _on_grid_e9(self, price_e9: int, *, up: bool) -> int:
         # A price that the venue would not take is moved to the next that it would, away from being reached.

@@ -53,6 +53,7 @@ def test_a_strategy_that_fails_is_named_with_the_time(body: str, said: str, cons
     ("method", "said"),
     [
         ("def bar_data_mode(self): return 'often'", "must give a BarDataMode"),
+        ("account_id = 'main'", "account_id must be a method"),
         ("def preferred_bar_type(self): return '1m'", "must give a BarType"),
         ("def account_id(self): return 7", "must give a text"),
         ("def account_id(self): raise OSError('no')", "mine.py:"),

@@ -130,3 +130,18 @@ class _Namesake(Scripted):
     @property
     def name(self) -> str:
         return LIQUIDATION
+
+
+def test_too_little_money_to_turn_still_closes() -> None:
+    """Short 4 at 100 with 420, at 120 there is no money for a long position of 4: the short one is closed all the
+    same."""
+    rising = ticks("100", "100", "120", "120", "120", "120")
+    result = run_backtest(
+        request(
+            Scripted({0: SELL, 2: BUY}), rising,
+            product=Product.LINEAR_PERPETUAL, balance="420", quantity="4", shorts=True,
+        )
+    )  # fmt: skip
+    assert [order.state.value for order in result.orders] == ["filled", "rejected", "filled"]
+    assert [fill.quantity_e8 for fill in result.fills] == [4 * 10**8, 4 * 10**8]
+    assert result.metrics.final_e12 == 340 * 10**12
