@@ -50,8 +50,9 @@ def is_file(name_or_path: str) -> bool:
 
 
 def description(kind: type[Strategy]) -> str:
-    """What a strategy does, in one line: the first paragraph of its docstring, which need not have one."""
-    return " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split())
+    """What a strategy does, in one line: the first paragraph of its docstring, which need not have one; without the
+    marks of names that are code."""
+    return " ".join((kind.__doc__ or "").replace("`", "").strip().partition("\n\n")[0].split())
 
 
 def make_strategy(name_or_path: str, params: Mapping[str, str], approved: Path) -> LoadedStrategy:
