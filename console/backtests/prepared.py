@@ -74,7 +74,7 @@ class Prepared:
             account=self.account,
             bar_type=self.bar_type,
             until_ns=self.until_ns,
-            books=None if self.books is None else self.books.untouched(),
+            books=self.books,
             array_form=self.array_form if array_form is None else array_form,
         )
 

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from html import escape
-from string import Template
 from typing import Any, Final
 
 from console.backtests.figures import amount, figures, number
+from console.backtests.markup import bullets, card, heads, page, warning_box
 from console.backtests.plots import Mark, Point, area_plot, bar_plot, line_plot
 
 MOST_TRADES: Final = 1000
 MOST_MARKED: Final = 300
-_CONTROLS: Final = dict.fromkeys(code for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t")
 _HEADS: Final = ("total return", "Sharpe", "max drawdown", "trades", "win rate", "ended with")
-
-
-def page(title: str, body: str) -> str:
-    """A whole page; `title` is escaped here, `body` is HTML. Control characters are left out: HTML has none."""
-    return _frame().substitute(title=escape(title), body=body).translate(_CONTROLS)
-
-
-@lru_cache
-def _frame() -> Template:
-    return Template(importlib.resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
 
 
 def report(document: Mapping[str, Any]) -> str:
@@ -39,11 +26,11 @@ def report(document: Mapping[str, Any]) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="faint">{escape(" · ".join(facts))}</p>',
         _heads(document),
-        _warnings(document["warnings"]),
+        warning_box(document["warnings"]),
         _plots(document),
         "<h2>Run</h2>" + _run(document),
         "<h2>Figures</h2>" + _figures(document),
-        "<h2>Assumptions</h2>" + _list(document["assumptions"]),
+        "<h2>Assumptions</h2>" + bullets(document["assumptions"]),
         "<h2>Data</h2>" + _data(data),
         "<h2>Trades</h2>" + _trades(document["trades"]),
         "<h2>Fingerprint</h2>" + _fingerprint(document),
@@ -53,24 +40,11 @@ def report(document: Mapping[str, Any]) -> str:
 
 def _heads(document: Mapping[str, Any]) -> str:
     known = {one.name: one for one in figures(document["metrics"], document["account"]["currency"])}
-    cells = (
-        f'<div class="head"><b class="{_tone(known[name].sign)}">{escape(known[name].text)}</b>'
-        f"<span>{escape(name)}</span></div>"
-        for name in _HEADS
-    )
-    return f'<div class="heads">{"".join(cells)}</div>'
+    return heads((name, known[name].text, _tone(known[name].sign)) for name in _HEADS)
 
 
 def _tone(sign: int) -> str:
     return {1: "gain-text", -1: "loss-text"}.get(sign, "")
-
-
-def _warnings(warnings: Sequence[str]) -> str:
-    return f'<div class="warning">{_list(warnings)}</div>' if warnings else ""
-
-
-def _list(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
 
 
 def _plots(document: Mapping[str, Any]) -> str:
@@ -83,7 +57,7 @@ def _plots(document: Mapping[str, Any]) -> str:
     left = f", the first {MOST_MARKED} trades" if len(trades) > MOST_MARKED else ""
     legend = f"▲ long, ▼ short, × closed{left}"
     return "".join(
-        _card(heading, plot)
+        card(f'<p class="faint">{escape(heading)}</p>{plot}')
         for heading, plot in (
             (f"Price in {quote} ({legend})", price),
             (
@@ -94,10 +68,6 @@ def _plots(document: Mapping[str, Any]) -> str:
             ("Return of each period", bar_plot(periods, until_ns=stamps[-1] if stamps else 0, title="periods")),
         )
     )
-
-
-def _card(heading: str, plot: str) -> str:
-    return f'<div class="card"><p class="faint">{escape(heading)}</p>{plot}</div>'
 
 
 def _points(stamps: Sequence[int], values: Sequence[float | None]) -> list[Point]:
@@ -123,7 +93,7 @@ def _pairs(pairs: Iterable[tuple[str, str, str]]) -> str:
         f'<div><span>{escape(name)}</span><span class="number {tone}">{escape(text)}</span></div>'
         for name, text, tone in pairs
     )
-    return f'<div class="card"><div class="pairs">{"".join(lines)}</div></div>'
+    return card(f'<div class="pairs">{"".join(lines)}</div>')
 
 
 def _figures(document: Mapping[str, Any]) -> str:

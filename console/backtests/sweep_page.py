@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, Final
 
 from console.backtests.heatmap import LEVELS, NO_LEVEL, Heat, number_text, shrunk
-from console.backtests.report import page
+from console.backtests.markup import bullets, card, heads, page, warning_box
 from console.backtests.sweep_document import Sweep, document, heat_of, summary, table_rows
 
 MOST_ROWS: Final = 200
@@ -33,7 +33,7 @@ def sweep_page(sweep: Sweep) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         range_line(head, summary(sweep)),
-        warning_list(head),
+        warning_box(head["warnings"]),
         _best(head["best"], metric),
         "" if heat is None else f"<h2>{escape(metric)}</h2>{card(heat_svg(heat))}",
         f"<h2>The best</h2>{card(table(table_rows(sweep, MOST_ROWS)))}",
@@ -49,34 +49,18 @@ def range_line(head: Mapping[str, Any], told: str) -> str:
     return f'<p class="faint">{escape(stretch)} · {escape(head["strategy"]["bars"])} bars · {escape(told)}</p>'
 
 
-def warning_list(head: Mapping[str, Any]) -> str:
-    """What to know before believing it."""
-    told = "".join(f"<li>{escape(line)}</li>" for line in head["warnings"])
-    return f'<div class="warning"><ul>{told}</ul></div>' if told else ""
-
-
 def colophon(head: Mapping[str, Any]) -> str:
     """What every page ends with: assumptions, fingerprint, command."""
-    assumed = "".join(f"<li>{escape(line)}</li>" for line in head["assumptions"])
     prints = card(f"<code>{escape(json.dumps(head['fingerprint']))}</code>")
     command = card(f"<code>{escape(head['command'])}</code>")
-    return f"<h2>Assumptions</h2><ul>{assumed}</ul><h2>Fingerprint</h2>{prints}{command}"
+    return f"<h2>Assumptions</h2>{bullets(head['assumptions'])}<h2>Fingerprint</h2>{prints}{command}"
 
 
 def _best(best: Mapping[str, Any] | None, metric: str) -> str:
     if best is None:
         return '<p class="warning">No run has this figure.</p>'
     cells = {**best["parameters"], metric: number_text(best["metrics"][metric])}
-    return f'<div class="heads">{"".join(_head(name, str(text)) for name, text in cells.items())}</div>'
-
-
-def _head(name: str, text: str) -> str:
-    return f'<div class="head"><b>{escape(text)}</b><span>{escape(name)}</span></div>'
-
-
-def card(inside: str) -> str:
-    """HTML in a box of the page."""
-    return f'<div class="card">{inside}</div>'
+    return heads((name, str(text), "") for name, text in cells.items())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -10,12 +10,12 @@ from typing import Any, Final
 import attrs
 
 from console.backtests.document import CURVE_POINTS
+from console.backtests.markup import card, page, warning_box
 from console.backtests.plots import line_plot
 from console.backtests.prepared import Prepared
-from console.backtests.report import page
 from console.backtests.sweep import Row
 from console.backtests.sweep_document import Document, head_of, short
-from console.backtests.sweep_page import card, colophon, range_line, table, warning_list
+from console.backtests.sweep_page import colophon, range_line, table
 from console.backtests.sweep_standing import Standing, metric_names
 from console.backtests.walkforward import Fold, Plan, Traded, chained, efficiency
 from core.clock import iso_ns
@@ -219,7 +219,7 @@ def walk_forward_page(run: WalkForward) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         range_line(head, f"{len(run.steps)} folds, {float(run.plan.share):.0%} to choose on"),
-        warning_list(head),
+        warning_box(head["warnings"]),
         f"<p>{escape(NOTE)}</p>",
         card(line_plot(points, title="chained worth")),
         f"<h2>Chained</h2>{card(table([{name: short(value) for name, value in figures.items()}]))}",

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from console.backtests.figures import amount, duration, figures
+from console.backtests.markup import page
 from console.backtests.plots import Mark, area_plot, bar_plot, line_plot, nice_ticks, time_ticks
-from console.backtests.report import page, report
+from console.backtests.report import report
 from console.backtests.table import sparkline, summary
 from core.clock import DAY_NS, NS_PER_S
 from tests.conformance.ticks import T0
