@@ -18,6 +18,8 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from config.checks import Amount, Parameters
+from config.numbers import WrittenFloat, amount_text, parameter_texts
 from config.schema import Settings
 
 ENVIRONMENT_PREFIX = "RINGSIDE__"
@@ -75,12 +77,12 @@ def load(
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     """What stands in the file, unchecked; nothing without a file unless `required`. Raises `SettingsError`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=WrittenFloat)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not required:
             return {}
         raise SettingsError([f"cannot read {path}: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
         raise SettingsError([f"{path}: {error}"]) from error
 
 
@@ -115,8 +117,8 @@ def _text_at(tree: Any, place: Sequence[str]) -> str:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return tomllib.loads(f"value = {text}", parse_float=WrittenFloat)["value"]
+    except ValueError:
         return text  # a bare word is a string: nobody quotes twice for a shell
 
 
@@ -171,11 +173,15 @@ def _structure(tree: dict[str, Any]) -> Settings:
         converter.register_structure_hook(kind, _strict)
     converter.register_structure_hook(float, _strict_float)
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strict_strings)
+    converter.register_structure_hook_func(lambda kind: kind == Amount, amount_text)
+    converter.register_structure_hook_func(lambda kind: kind == Parameters, parameter_texts)
     try:
         return converter.structure(tree, Settings)
     except Exception as error:
         problems = transform_error(error, path="", format_exception=_told)
-        raise SettingsError([problem.replace(" @ .", " at ") for problem in problems]) from error
+        # What is wrong between two sections has no place of its own and names both.
+        placed = [problem.removesuffix(" @ ").replace(" @ .", " at ") for problem in problems]
+        raise SettingsError(placed) from error
 
 
 def _told(cause: BaseException, _kind: type | None) -> str:
@@ -217,6 +223,8 @@ def dump(settings: Any, prefix: str = "") -> dict[str, Any]:
         elif isinstance(value, tuple) and value and attrs.has(type(value[0])):
             for number, item in enumerate(value):
                 flat |= dump(item, f"{prefix}{field.name}[{number}].")
+        elif isinstance(value, Mapping):
+            flat |= {f"{prefix}{field.name}.{key}": one for key, one in value.items()}
         elif field.metadata.get("secret"):
             flat[prefix + field.name] = _without_password(value)
         else:

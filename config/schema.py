@@ -7,46 +7,33 @@ from __future__ import annotations
 
 import attrs
 
+from config.checks import (
+    Amount,
+    Parameters,
+    above_zero,
+    address,
+    name,
+    one_of,
+    parameters,
+    power_of_two,
+    text,
+    whole,
+)
+
 MAX_CAPACITY = 1 << 24
 MAX_NUMBER = 1000.0
 MAX_CACHED_TICKS = 1_000_000
 MAX_DAYS = 36_500
 MAX_SECONDS = 30 * 86_400.0
-
-
-def _power_of_two(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if not 64 <= value <= MAX_CAPACITY or value & (value - 1):
-        raise ValueError(f"{attribute.name} must be a power of two from 64 to {MAX_CAPACITY}")
-
-
-def _positive(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not 0 < value <= MAX_NUMBER:  # also refuses what is not a number, which TOML can write
-        raise ValueError(f"{attribute.name} must be above 0 and at most {MAX_NUMBER:g}")
-
-
-def _count(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if not 1 <= value <= MAX_CACHED_TICKS:
-        raise ValueError(f"{attribute.name} must be from 1 to {MAX_CACHED_TICKS}")
-
-
-def _days(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if not 0 <= value <= MAX_DAYS:
-        raise ValueError(f"{attribute.name} must be from 0 to {MAX_DAYS}")
-
-
-def _seconds(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not 0 < value <= MAX_SECONDS:
-        raise ValueError(f"{attribute.name} must be above 0 and at most {MAX_SECONDS:g}")
-
-
-def _address(_instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if any(not ch.isprintable() for ch in value):
-        raise ValueError(f"{attribute.name} holds characters that no address has")
+MAX_CONTEXT_TICKS = 65_536
+MAX_MEMORY_MB = 1 << 20
+MODES = ("each-tick", "price-move", "close-bar")
+DEFAULT_SIZE = "95%"
 
 
 def _secret() -> str:
     # An address that may hold a password: never printed, and in a file only if nobody else can read it.
-    value: str = attrs.field(default="", repr=False, validator=_address, metadata={"secret": True})
+    value: str = attrs.field(default="", repr=False, validator=address, metadata={"secret": True})
     return value
 
 
@@ -66,7 +53,7 @@ class EngineSettings:
 class RingSettings:
     """`[ring]`: shared memory."""
 
-    capacity: int = attrs.field(default=65_536, validator=_power_of_two)
+    capacity: int = attrs.field(default=65_536, validator=power_of_two(64, MAX_CAPACITY))
     """Trades a ring holds, a power of two; 65 536 take 3 MiB."""
 
 
@@ -76,11 +63,11 @@ class StoreSettings:
 
     persist: bool = False
     """Whether streams are stored without being asked to with --persist."""
-    sync_s: float = attrs.field(default=1.0, validator=_positive)
+    sync_s: float = attrs.field(default=1.0, validator=above_zero(MAX_NUMBER))
     """Seconds between two flushes to the disk: the most that a power cut can cost."""
-    compress_after_days: int = attrs.field(default=1, validator=_days)
+    compress_after_days: int = attrs.field(default=1, validator=whole(0, MAX_DAYS))
     """Days that a finished day stays as it is before the engine compresses it; 0 leaves that to `db compress`."""
-    keep_days: int = attrs.field(default=0, validator=_days)
+    keep_days: int = attrs.field(default=0, validator=whole(0, MAX_DAYS))
     """Days of market data that are kept; older ones are removed by the engine. 0 keeps everything."""
 
 
@@ -98,9 +85,9 @@ class DatabaseSettings:
 class MemoryCacheSettings:
     """`[cache.memory]`: the first tier."""
 
-    max_ticks_per_symbol: int = attrs.field(default=1000, validator=_count)
+    max_ticks_per_symbol: int = attrs.field(default=1000, validator=whole(1, MAX_CACHED_TICKS))
     """Trades kept of a symbol."""
-    ttl_seconds: float = attrs.field(default=300.0, validator=_seconds)
+    ttl_seconds: float = attrs.field(default=300.0, validator=above_zero(MAX_SECONDS))
     """Seconds after the last trade until a symbol's are forgotten."""
 
 
@@ -110,9 +97,9 @@ class RedisCacheSettings:
 
     url: str = _secret()
     """`redis://:password@host:6379/0`; `REDIS_URL` says the same. Empty means no second tier."""
-    max_ticks_per_symbol: int = attrs.field(default=10_000, validator=_count)
+    max_ticks_per_symbol: int = attrs.field(default=10_000, validator=whole(1, MAX_CACHED_TICKS))
     """Trades kept of a symbol."""
-    ttl_seconds: float = attrs.field(default=3600.0, validator=_seconds)
+    ttl_seconds: float = attrs.field(default=3600.0, validator=above_zero(MAX_SECONDS))
     """Seconds after the last trade until a symbol's are forgotten."""
 
 
@@ -130,7 +117,7 @@ class CacheSettings:
 class ScreenSettings:
     """`[screen]`: the full-screen console."""
 
-    frames_per_s: float = attrs.field(default=10.0, validator=_positive)
+    frames_per_s: float = attrs.field(default=10.0, validator=above_zero(MAX_NUMBER))
     """Pictures a second."""
     low_bandwidth: bool = False
     """Two pictures a second and no flashes, for slow lines."""
@@ -173,12 +160,18 @@ class DefaultAccountSettings:
     """Its name: letters, digits and `_ . -`."""
     currency: str = ""
     """What it holds, as `USDT`; empty is the currency in which whatever it trades is paid."""
-    initial_balance: str = "100000"
-    """How much of it to begin with, as text, so that no digit is lost."""
+    initial_balance: Amount = "100000"
+    """How much of it to begin with."""
     strategies: tuple[str, ...] = ()
     """Strategies that use it; it is also there for those that no account names."""
     leverage: int = 1
     """How many times its money a position in perpetuals and futures may be worth."""
+    max_position: Amount = ""
+    """The most that one position may be worth, of paper trading; empty or 0 is no limit."""
+    max_day_loss: Amount = ""
+    """The most that may be lost in a UTC day before nothing but closing is allowed; empty or 0 is no limit."""
+    max_orders_per_minute: int = 0
+    """Orders that may be given within any 60 s; 0 is no limit."""
 
 
 @attrs.frozen(kw_only=True)
@@ -187,9 +180,12 @@ class SimulationAccountSettings:
 
     id: str
     currency: str
-    initial_balance: str
+    initial_balance: Amount
     strategies: tuple[str, ...] = ()
     leverage: int = 1
+    max_position: Amount = ""
+    max_day_loss: Amount = ""
+    max_orders_per_minute: int = 0
 
 
 @attrs.frozen
@@ -199,6 +195,87 @@ class AccountsSettings:
     default: DefaultAccountSettings = DefaultAccountSettings()
     simulation: tuple[SimulationAccountSettings, ...] = ()
     """One table each."""
+
+
+@attrs.frozen(kw_only=True)
+class PaperRunSettings:
+    """`[[paper_trading.run]]`: a strategy that trades on paper in a way of its own."""
+
+    label: str = attrs.field(default="", validator=name)
+    """What it goes by: letters, digits and `_ . -`; empty is the strategy's name."""
+    strategy: str = attrs.field(validator=text)
+    """Its name, another name of it, or the file it is in."""
+    symbols: tuple[str, ...] = attrs.field(default=(), validator=text)
+    """Empty is those of `[paper_trading]`."""
+    params: Parameters = attrs.field(factory=dict, validator=parameters)
+    """Its parameters by name, as text, numbers, true or false."""
+    bars: str = attrs.field(default="", validator=text)
+    mode: str = attrs.field(default="", validator=one_of(*MODES))
+    account: str = attrs.field(default="", validator=name)
+    """Which account it trades on; empty is the one that the accounts say."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.strategy:
+            raise ValueError("strategy must be a name or a file")
+
+
+@attrs.frozen
+class PaperTradingSettings:
+    """`[paper_trading]`: strategies that trade on what is streamed, with accounts that are not real."""
+
+    enabled: bool = False
+    """Whether an engine trades on paper without being asked to with --paper-trading."""
+    strategy: str = attrs.field(default="", validator=text)
+    """A strategy: its name, another name of it, or the file it is in. Short for `strategies` of one."""
+    strategies: tuple[str, ...] = attrs.field(default=(), validator=text)
+    """Several of them, beside it and the runs."""
+    symbols: tuple[str, ...] = attrs.field(default=(), validator=text)
+    """What they trade; empty is all that is streamed."""
+    initial_capital: Amount = ""
+    """What the default account begins with, in place of `accounts.default.initial_balance`."""
+    desk: str = attrs.field(default="default", validator=name)
+    """The folder of its state: letters, digits and `_ . -`."""
+    context_ticks: int = attrs.field(default=1000, validator=whole(0, MAX_CONTEXT_TICKS))
+    """Trades of before the start that strategies are shown first."""
+    bars: str = attrs.field(default="", validator=text)
+    """The bars of all strategies, as `1m` or `100t`; empty is what each asks for."""
+    mode: str = attrs.field(default="", validator=one_of(*MODES))
+    """When all are called: each-tick, price-move or close-bar; empty is what each asks for."""
+    size: str = attrs.field(default=DEFAULT_SIZE, validator=text)
+    """How much of the account a signal is about."""
+    quantity: str = attrs.field(default="", validator=text)
+    """How much it is about in units or contracts, in place of `size`."""
+    shorts: bool = False
+    """Whether a SELL goes short, where the product allows it."""
+    slippage: str = attrs.field(default="", validator=text)
+    """So much worse is the price of orders that take, as `0.05%`, or `2t` for two price steps."""
+    latency: str = attrs.field(default="", validator=text)
+    """How long an order is on its way, as `50ms`."""
+    jitter: str = attrs.field(default="", validator=text)
+    """Up to so much longer, by chance."""
+    touch: bool = False
+    """Whether limit orders also fill at their price, and not only through it."""
+    maker: str = attrs.field(default="", validator=text)
+    """The fee of orders that rest, as `0.1%` or `10bps`; empty is the venue's."""
+    taker: str = attrs.field(default="", validator=text)
+    """The fee of orders that take; empty is the venue's."""
+    memory_mb: int = attrs.field(default=1024, validator=whole(16, MAX_MEMORY_MB))
+    """How much memory strategies in a process of their own may take, in MiB."""
+    call_s: float = attrs.field(default=1.0, validator=above_zero(MAX_NUMBER))
+    """The longest that one of those may take for one event, in seconds."""
+    keep_days: int = attrs.field(default=30, validator=whole(0, MAX_DAYS))
+    """Days that sessions are kept; older ones are removed when the next begins. 0 keeps all."""
+    run: tuple[PaperRunSettings, ...] = ()
+    """One table each."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.quantity and self.size != DEFAULT_SIZE:
+            raise ValueError("quantity and size are both set")
+        called: set[str] = set()
+        for number, one in enumerate(self.run):
+            if (label := one.label or one.strategy) in called:
+                raise ValueError(f"run[{number}] is the second one called {label[:40]!a}: give it a label of its own")
+            called.add(label)
 
 
 @attrs.frozen
@@ -213,3 +290,10 @@ class Settings:
     screen: ScreenSettings = ScreenSettings()
     venues: VenuesSettings = VenuesSettings()
     accounts: AccountsSettings = AccountsSettings()
+    paper_trading: PaperTradingSettings = PaperTradingSettings()
+
+    def __attrs_post_init__(self) -> None:
+        capital, balance = self.paper_trading.initial_capital, self.accounts.default.initial_balance
+        if capital and balance not in (capital, DefaultAccountSettings().initial_balance):
+            places = "paper_trading.initial_capital and accounts.default.initial_balance"
+            raise ValueError(f"{places} are both set, and differ: remove one of them")

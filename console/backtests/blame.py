@@ -10,7 +10,7 @@ import attrs
 
 from core.bars.spec import BarDataMode, BarType
 from core.errors import ConsoleError
-from core.sim.engine import StrategyError
+from core.sim.asking import StrategyError
 from core.strategy import Strategy
 from strategies.approval import real_path
 from strategies.catalogue import LoadedStrategy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from core.bars.ticks import Ticks
 from core.clock import iso_ns
 from core.errors import PermanentError
 
+COLUMNS: Final = {
+    **dict.fromkeys(("ts_ns", "next_tick", "open_ns", "open_e9", "high_e9", "low_e9", "close_e9"), np.int64),
+    **dict.fromkeys(("volume_e8", "tick_count"), np.int64),
+    **dict.fromkeys(("is_first_tick", "is_bar_closed", "is_synthetic"), np.bool_),
+}
+"""The columns of `BarSeries` and what their entries are."""
+
 
 def bar_series(ticks: Ticks, bar_type: BarType, mode: BarDataMode, *, until_ns: int | None = None) -> BarSeries:
     """The events of all `ticks`, as one `BarBuilder.push` of them gives them; it raises the same."""
@@ -22,13 +29,23 @@ def bar_series(ticks: Ticks, bar_type: BarType, mode: BarDataMode, *, until_ns: 
 
 
 class BarBuilder:
-    """Makes the events of trades that come in pieces, however they are cut: the open bar is carried on."""
+    """Makes the events of trades that come in pieces, however they are cut: the open bar is carried on.
 
-    def __init__(self, bar_type: BarType, mode: BarDataMode) -> None:
+    With `begun` and `newest_ns`, the `open_bar` and `newest_ns` of another, it goes on where that one was.
+    """
+
+    def __init__(
+        self, bar_type: BarType, mode: BarDataMode, *, begun: OpenBar | None = None, newest_ns: int = 0
+    ) -> None:
         self._bar_type = bar_type
         self._mode = mode
-        self._open: OpenBar | None = None
-        self._newest_ns = 0
+        self._open = begun
+        self._newest_ns = newest_ns
+
+    @property
+    def open_bar(self) -> OpenBar | None:
+        """The bar that is not over; None before the first trade."""
+        return self._open
 
     @property
     def newest_ns(self) -> int:
@@ -48,7 +65,7 @@ class BarBuilder:
         self._check_order(ticks)
         cut = self._cut(ticks, until_ns)
         if cut is None:
-            return BarSeries(self._mode, ticks, {name: np.empty(0, kind) for name, kind in _COLUMNS.items()})
+            return BarSeries(self._mode, ticks, {name: np.empty(0, kind) for name, kind in COLUMNS.items()})
         if self._mode is BarDataMode.ON_CLOSE_BAR:
             columns = _closed_columns(cut, by_time=not self._bar_type.ticks)
         else:
@@ -117,10 +134,3 @@ def _closed_columns(cut: Cut, *, by_time: bool) -> dict[str, NDArray[Any] | Made
 def _disorder(time_ns: int, after_ns: int) -> PermanentError:
     found = f"one of {iso_ns(time_ns)} comes after {iso_ns(after_ns)}"
     return PermanentError("the trades are not in order of time", found, hint="sort them first")
-
-
-_COLUMNS = {
-    **dict.fromkeys(("ts_ns", "next_tick", "open_ns", "open_e9", "high_e9", "low_e9", "close_e9"), np.int64),
-    **dict.fromkeys(("volume_e8", "tick_count"), np.int64),
-    **dict.fromkeys(("is_first_tick", "is_bar_closed", "is_synthetic"), np.bool_),
-}

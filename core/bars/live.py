@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from core.bars.growing import MAX_STEPS, FewEvents, GrowingBar
 from core.bars.history import BarBuilder
 from core.bars.series import BarSeries, Flags
 from core.bars.spec import BarDataMode, BarType
@@ -26,10 +27,18 @@ class RealtimeBars:
     def __init__(self, bar_type: BarType, mode: BarDataMode, *, grace_ns: int = GRACE_NS) -> None:
         assert grace_ns >= 0
         self._bar_type = bar_type
-        self._builder = BarBuilder(bar_type, mode)
+        self._mode = mode
         self._grace_ns = grace_ns
+        self._bar: GrowingBar | None = None
+        self._no_events = FewEvents(mode, Ticks.none(), [])
         self.late = 0
         """How many trades came for a bar that was already closed."""
+
+    @property
+    def closes_at_ns(self) -> int | None:
+        """When the open bar is over: `on_timer` closes it from the grace after that on. None before the first trade,
+        and for bars of N trades."""
+        return None if self._bar is None or self._bar_type.ticks else self._bar.ends_ns
 
     def push(self, ticks: Ticks) -> BarSeries:
         """The events that `ticks` make. `next_tick` counts in the `ticks` of the answer: the late ones are not there.
@@ -37,17 +46,34 @@ class RealtimeBars:
         Raises:
             PermanentError: far more bars than trades would be made up. Nothing is changed then.
         """
+        if self._bar is not None and len(ticks) <= MAX_STEPS:
+            rows = self._bar.add(ticks)
+            if rows is not None:
+                return FewEvents(self._mode, ticks, rows)
         kept = self._in_order(ticks)
-        events = self._builder.push(kept)
+        events = self._by_arrays(kept)
         self.late += len(ticks) - len(kept)
         return events
 
     def on_timer(self, now_ns: int) -> BarSeries:
         """The bars that are over since more than the grace, those without trades included. Raises as `push`."""
-        return self._builder.push(Ticks.none(), until_ns=now_ns - self._grace_ns)
+        bar, passed_ns = self._bar, now_ns - self._grace_ns
+        if bar is None or passed_ns < bar.ends_ns:
+            return self._no_events
+        rows = bar.close(passed_ns)
+        return self._by_arrays(Ticks.none(), passed_ns) if rows is None else FewEvents(self._mode, Ticks.none(), rows)
+
+    def _by_arrays(self, ticks: Ticks, until_ns: int | None = None) -> BarSeries:
+        bar = self._bar
+        begun, newest_ns = (None, 0) if bar is None else (bar.as_open(), bar.newest_ns)
+        builder = BarBuilder(self._bar_type, self._mode, begun=begun, newest_ns=newest_ns)
+        events = builder.push(ticks, until_ns=until_ns)
+        if builder.open_bar is not None:
+            self._bar = GrowingBar(self._bar_type, self._mode, builder.open_bar, builder.newest_ns)
+        return events
 
     def _in_order(self, ticks: Ticks) -> Ticks:
-        newest_ns = self._builder.newest_ns
+        newest_ns = 0 if self._bar is None else self._bar.newest_ns
         reached_ns = np.maximum.accumulate(np.maximum(ticks.ts_ns, newest_ns))
         if bool((reached_ns == ticks.ts_ns).all()):
             return ticks

@@ -64,7 +64,9 @@ class RefusedOrderError(PermanentError):
 @attrs.define(kw_only=True, eq=False)
 class Order:
     """One order. `given_ns` is when it was decided, `active_ns` when the exchange has it. `reason` says why it was
-    cancelled or rejected. Prices of kinds that have none are 0."""
+    cancelled or rejected, or who gave it where that was no strategy. Prices of kinds that have none are 0. `aim` is
+    the position that it is to lead to: 1 long, -1 flat or short, 0 for none. `resting` tells, once it is known,
+    whether a limit order gets no better price than its own."""
 
     number: int
     account: str
@@ -78,6 +80,8 @@ class Order:
     active_ns: int = 0
     filled_e8: int = 0
     triggered: bool = False
+    resting: bool | None = None
+    aim: int = 0
     state: OrderState = OrderState.WORKING
     reason: str = ""
 

@@ -15,6 +15,7 @@ from core.model.fixedpoint import FixedPointError, format_fixed, parse_fixed
 MONEY_DECIMALS: Final = 12
 MAX_AMOUNT_E12: Final = 10 ** (15 + MONEY_DECIMALS)
 MAX_LEVERAGE: Final = 1000
+MAX_ORDERS_PER_MINUTE: Final = 10_000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,15}")
@@ -45,17 +46,42 @@ def format_amount(amount_e12: int, decimals: int | None = None) -> str:
     return format_fixed(amount_e12, MONEY_DECIMALS, MONEY_DECIMALS).rstrip("0").rstrip(".")
 
 
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What an account may not do, see `core.sim.risk`; 0 is no limit.
+
+    `position_e12` is the most that one position may be worth, in the currency of the account; `day_loss_e12` the most
+    that it may lose in a UTC day; `orders_per_minute` how many orders it may be given within any 60 s. Raises
+    `ConfigurationError` for one that is below 0 or beyond all sense.
+    """
+
+    position_e12: int = 0
+    day_loss_e12: int = 0
+    orders_per_minute: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        bounds = "from 0 to a quadrillion"
+        for what, amount_e12 in (("largest position", self.position_e12), ("loss of a day", self.day_loss_e12)):
+            if not 0 <= amount_e12 <= MAX_AMOUNT_E12:
+                raise ConfigurationError("bad limit", f"{what} {format_amount(amount_e12)[:40]}", hint=bounds)
+        if not 0 <= self.orders_per_minute <= MAX_ORDERS_PER_MINUTE:
+            bounds = f"from 0 to {MAX_ORDERS_PER_MINUTE}"
+            raise ConfigurationError("bad limit", f"{self.orders_per_minute} orders a minute", hint=bounds)
+
+
 @attrs.frozen
 class AccountSpec:
     """What an account is before anything was traded. `strategies` are the names of those that use it; `leverage` is
     how many times its money a position in perpetuals and futures may be worth, and means nothing for what is paid in
-    full. Raises `ConfigurationError`, which says what is wrong."""
+    full. `limits` hold where something sees to them, and in no backtest. Raises `ConfigurationError`, which says what
+    is wrong."""
 
     id: str
     currency: str
     initial_e12: int
     strategies: tuple[str, ...] = ()
     leverage: int = 1
+    limits: Limits = Limits()
 
     def __attrs_post_init__(self) -> None:
         if not _ID.fullmatch(self.id):

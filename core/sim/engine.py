@@ -7,40 +7,29 @@ after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from core.bars.history import bar_series
 from core.bars.series import BarSeries
 from core.bars.spec import BarDataMode, BarType
 from core.bars.ticks import Column, Ticks
-from core.clock import DAY_NS, NS_PER_S, iso_ns
-from core.errors import ConsoleError, PermanentError
+from core.clock import DAY_NS, NS_PER_S
 from core.model.instruments import Instrument
 from core.model.orders import OrderState
 from core.sim.accounts import AccountsConfig
+from core.sim.asking import all_at_once, of_array, one_by_one
 from core.sim.depth import Books
-from core.sim.exchange import Exchange
+from core.sim.exchange import Exchange, take_back_all
 from core.sim.ledger import Ledger
 from core.sim.models import Execution
 from core.sim.performance import compute, range_ns
 from core.sim.portfolio import equity_curve, round_trips
 from core.sim.result import BacktestResult
 from core.sim.trader import Sizing, Trader
-from core.strategy import HOLD, Action, Signal, Strategy
-
-_ANSWERS = {action.value: Signal(action) for action in Action}
-
-
-class StrategyError(PermanentError):
-    """A strategy raised, or answered what is no answer: mend it."""
-
-    category = "strategy"
+from core.strategy import Strategy
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -93,82 +82,16 @@ def run_backtest(
     exchange = Exchange(request.instrument, ledger, request.execution, request.ticks, books=request.books)
     trader = Trader(exchange, strategy=strategy.name, account=account.id, sizing=request.sizing)
 
-    answers = _all_at_once(strategy, events) if request.array_form else None
-    numbered = _one_by_one(strategy, events, progress) if answers is None else _of_array(answers)
+    answers = all_at_once(strategy, events) if request.array_form else None
+    numbered = one_by_one(strategy, events, progress) if answers is None else of_array(answers)
     next_tick, ts_ns, last_e9 = events.next_tick, events.ts_ns, events.close_e9
     for number, signal in numbered:
         following = next_tick.item(number)
         exchange.advance(following)
         trader.act(signal, at_ns=ts_ns.item(number), next_tick=following, last_e9=last_e9.item(number))
     exchange.advance(len(request.ticks))
-    exchange.close()
+    take_back_all(exchange)
     return _result(request, events, exchange, account.id, array_form=answers is not None)
-
-
-def _all_at_once(strategy: Strategy, events: BarSeries) -> NDArray[np.int8] | None:
-    with _blamed(strategy, "answering all events"):
-        answers: Any = strategy.signals(events)
-    if answers is None:
-        return None
-    if not isinstance(answers, np.ndarray) or answers.shape != (len(events),) or answers.dtype.kind not in "iu":
-        raise StrategyError(f"{strategy.name} answers nonsense", "signals() must give one whole number an event")
-    if len(answers) and (answers.min() < Action.SELL or answers.max() > Action.BUY):
-        raise StrategyError(f"{strategy.name} answers nonsense", "signals() gives numbers beyond -1, 0 and 1")
-    return answers.astype(np.int8, copy=False)
-
-
-def _of_array(answers: NDArray[np.int8]) -> Iterator[tuple[int, Signal]]:
-    found = np.flatnonzero(answers)
-    for number, answer in zip(found.tolist(), answers[found].tolist(), strict=True):
-        yield number, _ANSWERS[answer]
-
-
-def _one_by_one(
-    strategy: Strategy, events: BarSeries, progress: Callable[[float], None]
-) -> Iterator[tuple[int, Signal]]:
-    ask = strategy.on_bar_data
-    for first, end, bar in events.stretches():
-        start, count = 0, end - first
-        while start < count:
-            answer: Signal | Sequence[Signal] = HOLD
-            at = start
-            try:
-                for at in range(start, count):
-                    bar.at = at
-                    answer = ask(bar)
-                    if answer is not HOLD:
-                        break
-            except (ConsoleError, KeyboardInterrupt):
-                raise
-            except BaseException as error:  # sys.exit() of a strategy ends its run, and not the program
-                raise _failure(strategy, f"at {iso_ns(events.ts_ns.item(first + at))}", error) from error
-            start = at + 1
-            for signal in _checked(strategy, answer, events.ts_ns.item(first + at)):
-                yield first + at, signal
-        progress(end / len(events))
-
-
-def _checked(strategy: Strategy, answer: object, at_ns: int) -> Sequence[Signal]:
-    signals = (answer,) if isinstance(answer, Signal) else answer
-    if not isinstance(signals, (tuple, list)) or not all(isinstance(one, Signal) for one in signals):
-        hint = "return HOLD, BUY, SELL, buy(...), sell(...) or a list of them"
-        given = f"{type(answer).__name__} at {iso_ns(at_ns)}"
-        raise StrategyError(f"{strategy.name} answers nonsense", given, hint=hint)
-    return signals
-
-
-@contextmanager
-def _blamed(strategy: Strategy, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (ConsoleError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise _failure(strategy, doing, error) from error
-
-
-def _failure(strategy: Strategy, doing: str, error: BaseException) -> StrategyError:
-    return StrategyError(f"{strategy.name} failed {doing}", f"{type(error).__name__}: {str(error)[:200]!a}")
 
 
 def _result(

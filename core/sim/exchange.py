@@ -2,7 +2,7 @@
 
 It is moved along the trades by `advance`, as far at a time as nobody has anything to say: orders find the trade that
 concerns them by searching the array of prices, so trades that concern nobody cost next to nothing. Moving it trade by
-trade gives the same fills.
+trade gives the same fills, and so does handing it the trades piece by piece with `feed`.
 
 The rules, all of which err against the account: nothing happens to an order on the trade that it was decided on or
 before it has reached the exchange. A market order takes the price of the first trade after that, or where there is a
@@ -15,6 +15,9 @@ account that might have saved it. Orders that rest share a trade in the order in
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -23,11 +26,11 @@ from core.bars.ticks import Ticks
 from core.model.instruments import IN_FULL, Instrument
 from core.model.orders import Fill, Order, OrderKind, OrderState, RefusedOrderError, Side
 from core.sim.depth import Books
+from core.sim.guarding import LIQUIDATION, check_order, guard_of
 from core.sim.ledger import Ledger
 from core.sim.models import Execution
 from core.sim.waiting import Waiting
 
-LIQUIDATION: Final = "liquidation"
 MAX_WORKING: Final = 200
 """So many orders may wait at a time, about as many as venues allow."""
 
@@ -36,13 +39,22 @@ _BUY: Final = Side.BUY
 _LIMIT, _STOP = OrderKind.LIMIT, OrderKind.STOP
 _PARTLY, _FILLED = OrderState.PARTLY_FILLED, OrderState.FILLED
 
+Check = Callable[[Order, Instrument, int], None]
+"""Raises `RefusedOrderError` for an order that is not to be given now, at about that price at 1e-9."""
+
+
+def unchecked(_order: Order, _instrument: Instrument, _price_e9: int) -> None:
+    """Let every order pass."""
+
 
 class Exchange:
     """Fills orders on `instrument` against `ticks`, whose prices are above zero, with the money in `ledger`; `books`
     give it depth.
 
-    `orders` holds every order ever given and `fills` what became of them, both in the order of time. `liquidated`
-    are the accounts that lost a position because they could not bear it; they get no orders any more.
+    `orders` holds every order given and `fills` what became of them since `take` was called last, both in the order
+    of time. `liquidated` are the accounts that lost a position because they could not bear it; they get no orders any
+    more. Exchanges on one ledger share it, and the `numbers` of orders. `check` has a word before an order of a
+    strategy is taken. `before_e9` was the last price before the trades.
     """
 
     def __init__(
@@ -53,66 +65,94 @@ class Exchange:
         ticks: Ticks,
         *,
         books: Books | None = None,
+        numbers: Iterator[int] | None = None,
+        liquidated: set[str] | None = None,
+        check: Check = unchecked,
+        before_e9: int = 0,
     ) -> None:
         self.instrument = instrument
         self.ledger = ledger
         self.orders: list[Order] = []
         self.fills: list[Fill] = []
-        self.liquidated: set[str] = set()
+        self.liquidated = set[str]() if liquidated is None else liquidated
+        self._numbers = itertools.count(1) if numbers is None else numbers
+        self._check_more = check
         self.outsized = 0
         """Fills without a book that were larger than the trade whose price they took."""
         self._execution = execution
         self._ticks = ticks
         self._books = None if books is None else books.untouched()
-        self._at = 0
+        self.at = 0
+        """The number of the first trade that it has not seen."""
+        self.held_e8: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """What the orders of each (account, strategy) have bought, below 0 when it is short."""
+        self._before_e9 = before_e9
         self._working: list[Waiting] = []
         self._bearable: dict[str, Waiting] = {}
         # The trade that resting orders share now, and what is left of it.
         self._shared, self._shared_e8 = -1, 0
         self._margin = instrument.product not in IN_FULL
 
+    def feed(self, ticks: Ticks) -> None:
+        """Go on with `ticks`, which come after all those before, once it has seen these to their end. The first of
+        them is number 0 from now on."""
+        assert self.at >= len(self._ticks), "what was there is used up"
+        if len(self._ticks):
+            self._before_e9 = self._ticks.price_e9.item(-1)
+        self._ticks, self.at, self._shared = ticks, 0, -1
+        for one in self._bearable.values():
+            one.searched = 0
+        for one in self._working:
+            one.searched = self._first(one.order)
+
+    def take(self) -> tuple[list[Order], list[Fill]]:
+        """The orders given and the fills made since it was called last."""
+        taken = self.orders, self.fills
+        if self.orders or self.fills:
+            self.orders, self.fills = [], []
+        return taken
+
+    def adopt(self, order: Order) -> None:
+        """Go on with an order that waited at an exchange before this one; the ledger has what it locks."""
+        self._working.append(Waiting(order, self._first(order)))
+
+    def _first(self, order: Order) -> int:
+        # The first trade that can concern an order that comes now.
+        if order.active_ns == order.given_ns:
+            return self.at
+        return max(self.at, int(np.searchsorted(self._ticks.ts_ns, order.active_ns)))
+
     def submit(self, order: Order, *, next_tick: int, last_e9: int) -> None:
         """Take an order that was decided before trade number `next_tick`, when the price was `last_e9`. What is wrong
         with it stands in its state and reason."""
-        execution = self._execution
-        order.number = len(self.orders) + 1
-        order.active_ns = order.given_ns + execution.latency.delay_ns(order.number)
+        order.number = next(self._numbers)
+        order.active_ns = order.given_ns + self._execution.latency.delay_ns(order.number)
         self.orders.append(order)
         try:
             order.account = self.ledger.resolve(order.account).id
-            self._check(order)
+            if order.account in self.liquidated:
+                raise RefusedOrderError("account closed", f"{order.account} was liquidated")
+            if len(self._working) >= MAX_WORKING:
+                raise RefusedOrderError("too many orders", f"{MAX_WORKING} wait already", hint="cancel some")
+            check_order(order, self.instrument)
+            if not order.reason:
+                self._check_more(order, self.instrument, order.limit_e9 or order.stop_e9 or last_e9)
             self._lock(order, last_e9)
         except RefusedOrderError as error:
             order.enter(OrderState.REJECTED, str(error))
             return
-        first = max(next_tick, self._at)
-        if order.active_ns > order.given_ns:
-            first = max(first, int(np.searchsorted(self._ticks.ts_ns, order.active_ns)))
-        resting = order.kind is _LIMIT and not self._crosses(order, first, last_e9)
-        self._working.append(Waiting(order, first, resting))
+        self._working.append(Waiting(order, max(next_tick, self._first(order)), last_e9))
 
-    def _crosses(self, order: Order, first: int, last_e9: int) -> bool:
+    def _crosses(self, one: Waiting, first: int) -> bool:
         # Whether a limit order could take something when it came, before trade number `first`: otherwise it had been
         # waiting at its price by then, and gets no better one.
+        order = one.order
         number = -1 if self._books is None else self._books.at(order.active_ns)
         if self._books is not None and number >= 0:
             shown = self._books.ask_e9 if order.side is _BUY else self._books.bid_e9
             return (int(shown[number, 0]) - order.limit_e9) * order.side.sign <= 0
-        price_e9 = int(self._ticks.price_e9[first - 1]) if first else last_e9
+        price_e9 = int(self._ticks.price_e9[first - 1]) if first else self._before_e9 or one.last_e9
         return (order.limit_e9 - price_e9) * order.side.sign >= (0 if self._execution.touch else 1)
-
-    def _check(self, order: Order) -> None:
-        if order.account in self.liquidated:
-            raise RefusedOrderError("account closed", f"{order.account} was liquidated")
-        if len(self._working) >= MAX_WORKING:
-            raise RefusedOrderError("too many orders", f"{MAX_WORKING} wait already", hint="cancel some")
-        increment = self.instrument.quantity_increment_e8
-        if order.quantity_e8 <= 0 or order.quantity_e8 % increment:
-            raise RefusedOrderError("bad quantity", f"{order.quantity_e8}e-8", hint=f"in steps of {increment}e-8")
-        if (order.limit_e9 > 0) is not (order.kind is _LIMIT) or order.limit_e9 < 0:
-            raise RefusedOrderError("bad limit", f"{order.limit_e9}e-9 of a {order.kind} order")
-        if (order.stop_e9 > 0) is not (order.kind is _STOP) or order.stop_e9 < 0:
-            raise RefusedOrderError("bad stop", f"{order.stop_e9}e-9 of a {order.kind} order")
 
     def _lock(self, order: Order, last_e9: int) -> None:
         # Money for what it may cost, as far as can be said before.
@@ -120,7 +160,10 @@ class Exchange:
         if order.kind is _LIMIT:
             price_e9, fee_ppm = order.limit_e9, max(fees.maker_ppm, fees.taker_ppm)
         else:
-            price_e9, fee_ppm = self._slipped_e9(order, order.stop_e9 or last_e9), fees.taker_ppm
+            price_e9, fee_ppm = (
+                _slipped_e9(self._execution, self.instrument, order, order.stop_e9 or last_e9),
+                fees.taker_ppm,
+            )
         self.ledger.lock(order, self.instrument, price_e9=price_e9, fee_ppm=fee_ppm)
 
     def working(self, strategy: str) -> list[Order]:
@@ -134,11 +177,6 @@ class Exchange:
         order.enter(OrderState.CANCELLED, reason)
         self.ledger.release(order)
 
-    def close(self) -> None:
-        """Take back everything that waits, because there are no more trades."""
-        for one in list(self._working):
-            self.cancel(one.order, "the data ended")
-
     def advance(self, end: int) -> None:
         """Let everything happen that happens on the trades before number `end`."""
         while self._working or self._bearable:
@@ -147,9 +185,9 @@ class Exchange:
             one, due = self._next(end)
             if due >= end:
                 break
-            self._at = due
+            self.at = due
             self._happen(one, due)
-        self._at = max(self._at, end)
+        self.at = max(self.at, end)
 
     def _next(self, end: int) -> tuple[Waiting, int]:
         waiting = [*self._bearable.values(), *self._working] if self._bearable else self._working
@@ -162,16 +200,20 @@ class Exchange:
 
     def _happen(self, one: Waiting, tick: int) -> None:
         order = one.order
+        if order.kind is _LIMIT and order.resting is None:
+            order.resting = not self._crosses(one, tick)
+            if order.resting:
+                return  # this very trade may go through its price
         one.searched = tick + 1
         if order.kind is _STOP and not order.triggered:
             if one is self._bearable.get(order.account):
                 self._liquidate(order, tick)
             order.triggered = True
-        elif order.kind is _LIMIT and one.resting:
+        elif order.resting:
             self._meet(order, tick)
         else:
             self._take(one, tick)
-            one.resting = order.kind is _LIMIT
+            order.resting = True if order.kind is _LIMIT else None
         if order.done:
             self._working.remove(one)
             self.ledger.release(order)
@@ -190,20 +232,20 @@ class Exchange:
         if books is not None and (number := books.at(self._ticks.ts_ns.item(tick))) >= 0:
             for price_e9, quantity_e8 in books.take(number, order.side, order.left_e8, limit_e9):
                 if not order.done:
-                    self._fill(order, tick, self._slipped_e9(order, price_e9), quantity_e8, maker=False)
+                    self._fill(
+                        order,
+                        tick,
+                        _slipped_e9(self._execution, self.instrument, order, price_e9),
+                        quantity_e8,
+                        maker=False,
+                    )
             return
         price_e9 = self._ticks.price_e9.item(tick)
         if limit_e9 and (price_e9 - limit_e9) * order.side.sign > 0:
             return
         left_e8 = order.left_e8
         self.outsized += left_e8 > self._ticks.quantity_e8.item(tick)
-        self._fill(order, tick, self._slipped_e9(order, price_e9), left_e8, maker=False)
-
-    def _slipped_e9(self, order: Order, price_e9: int) -> int:
-        slipped_e9 = self._execution.slippage.price_e9(order.side, price_e9, self.instrument.price_increment_e9)
-        if not order.limit_e9:
-            return slipped_e9
-        return min(slipped_e9, order.limit_e9) if order.side is _BUY else max(slipped_e9, order.limit_e9)
+        self._fill(order, tick, _slipped_e9(self._execution, self.instrument, order, price_e9), left_e8, maker=False)
 
     def _fill(self, order: Order, tick: int, price_e9: int, quantity_e8: int, *, maker: bool) -> None:
         # A trade or a level finer than the steps of the instrument leaves no rest that could never be sold.
@@ -226,28 +268,28 @@ class Exchange:
             order.enter(OrderState.CANCELLED if order.filled_e8 else OrderState.REJECTED, str(error))
             return
         order.filled_e8 += quantity_e8
+        self.held_e8[order.account, order.strategy] += quantity_e8 * order.side.sign
         order.enter(_PARTLY if order.left_e8 else _FILLED)
         self.fills.append(fill)
         if self._margin:
-            self._watch(order.account, tick + 1)
+            self._guard(order.account, tick + 1)
 
-    def _watch(self, account: str, tick: int) -> None:
+    def watch(self, account: str) -> None:
+        """Note what an account can bear now, after something happened to it elsewhere."""
+        if self._margin:
+            self._guard(account, self.at)
+
+    def _guard(self, account: str, tick: int) -> None:
         # The price at which the account can bear its position no longer stands there like a stop order.
-        price_e9 = self.ledger.liquidation_price_e9(account, self.instrument)
+        guard = None if account in self.liquidated else guard_of(self.ledger, account, self.instrument)
         self._bearable.pop(account, None)
-        if price_e9 is None or account in self.liquidated:
-            return
-        held_e8 = self.ledger.position_e8(account, self.instrument)
-        guard = Order(
-            number=0,
-            account=account,
-            strategy=LIQUIDATION,
-            side=Side.SELL if held_e8 > 0 else _BUY,
-            kind=_STOP,
-            quantity_e8=abs(held_e8),
-            stop_e9=price_e9,
-        )
-        self._bearable[account] = Waiting(guard, tick)
+        if guard is not None:
+            self._bearable[account] = Waiting(guard, tick)
+
+    @property
+    def waiting(self) -> Iterator[Order]:
+        """The orders that wait, in the order in which they came."""
+        return (one.order for one in self._working)
 
     def _liquidate(self, guard: Order, tick: int) -> None:
         account = guard.account
@@ -256,7 +298,23 @@ class Exchange:
                 self.cancel(one.order, LIQUIDATION)
         self.liquidated.add(account)
         del self._bearable[account]
-        guard.number, guard.reason = len(self.orders) + 1, LIQUIDATION
+        for held in [held for held in self.held_e8 if held[0] == account]:
+            del self.held_e8[held]
+        guard.number, guard.reason = next(self._numbers), LIQUIDATION
         guard.given_ns = guard.active_ns = self._ticks.ts_ns.item(tick)
         self.orders.append(guard)
         self._working.append(Waiting(guard, tick + 1))
+
+
+def take_back_all(exchange: Exchange) -> None:
+    """Take back everything that waits, because there are no more trades."""
+    for order in list(exchange.waiting):
+        exchange.cancel(order, "the data ended")
+
+
+def _slipped_e9(execution: Execution, instrument: Instrument, order: Order, price_e9: int) -> int:
+    # What an order that takes gets where that price was to be had; never beyond its own.
+    slipped_e9 = execution.slippage.price_e9(order.side, price_e9, instrument.price_increment_e9)
+    if not order.limit_e9:
+        return slipped_e9
+    return min(slipped_e9, order.limit_e9) if order.side is _BUY else max(slipped_e9, order.limit_e9)

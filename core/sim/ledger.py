@@ -173,6 +173,28 @@ class Ledger:
         position.realised_e12 += change.realised_e12
         account.positions[instrument.key] = position
 
+    def locked(self, order: Order) -> tuple[str, int]:
+        """What an order still locks: the currency and the amount; ("", 0) for nothing."""
+        lock = self._locks.get(order)
+        return ("", 0) if lock is None else (lock.currency, lock.amount_e12)
+
+    def adopt_lock(self, order: Order, currency: str, amount_e12: int) -> None:
+        """Go on with what an order locked in a ledger before this one; the account has it among its `locked_e12`."""
+        self._locks[order] = _Lock(self.resolve(order.account), currency, amount_e12)
+
+    def adopt(
+        self, accounts: Iterable[Account], *, market_e12: Mapping[str, int], fees_e12: Mapping[str, int]
+    ) -> None:
+        """Go on where another ledger stood: `accounts` in place of those of the same id, and the other two places
+        that money can be, which `elsewhere` tells."""
+        self.accounts |= {account.id: account for account in accounts}
+        self._market_e12.update(market_e12)
+        self._fees_e12.update(fees_e12)
+
+    def elsewhere(self) -> tuple[dict[str, int], dict[str, int]]:
+        """What the market and what the fees took of each currency, which accounts have not."""
+        return dict(self._market_e12), dict(self._fees_e12)
+
     def position_e8(self, account_id: str, instrument: Instrument) -> int:
         """What the account holds of the instrument, below 0 when short."""
         position = self.resolve(account_id).positions.get(instrument.key)

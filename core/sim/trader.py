@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 import attrs
 
 from core.errors import UsageError
@@ -9,6 +13,7 @@ from core.model.instruments import IN_FULL
 from core.model.orders import Order, OrderKind, OrderState, Side
 from core.sim.exchange import Exchange
 from core.sim.fees import MILLION
+from core.sim.positions import Key
 from core.sim.settlement import INVERSE, settlement_of
 from core.strategy import Action, Signal
 
@@ -17,6 +22,8 @@ _BUY, _SELL, _HOLD = Action.BUY, Action.SELL, Action.HOLD
 _BOUGHT, _SOLD = Side.BUY, Side.SELL
 _MARKET, _LIMIT, _STOP = OrderKind.MARKET, OrderKind.LIMIT, OrderKind.STOP
 _REJECTED = OrderState.REJECTED
+
+NO_MARKS: Final[Mapping[Key, int]] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -40,32 +47,33 @@ class Sizing:
 
 
 class Trader:
-    """Gives the orders of one strategy on one account to an exchange.
+    """Gives the orders of one strategy on one account to an exchange. `marks` are the last prices of whatever
+    else the account may hold.
 
     Raises `UsageError` when it is to sell short what cannot be.
     """
 
-    def __init__(self, exchange: Exchange, *, strategy: str, account: str, sizing: Sizing) -> None:
+    def __init__(
+        self, exchange: Exchange, *, strategy: str, account: str, sizing: Sizing, marks: Mapping[Key, int] = NO_MARKS
+    ) -> None:
         if sizing.shorts and exchange.instrument.product in IN_FULL:
             raise UsageError("cannot sell short", f"{exchange.instrument.symbol} is {exchange.instrument.product}")
         self._exchange, self._ledger = exchange, exchange.ledger
-        self._strategy, self._account, self._sizing = strategy, account, sizing
+        self._strategy, self._account, self._sizing, self._marks = strategy, account, sizing, marks
         self._instrument = exchange.instrument
-        self._aims: dict[int, Action] = {}
 
     def act(self, signal: Signal, *, at_ns: int, next_tick: int, last_e9: int) -> None:
         """Do what `signal` wants at `at_ns`, when the last price was `last_e9` and before trade number `next_tick`;
         the exchange has seen every trade before that one."""
         if signal.cancel:
-            for order in self._exchange.working(self._strategy):
-                self._exchange.cancel(order, "taken back")
+            self.withdraw("taken back")
         if signal.action is _HOLD:
             return
         quantity_e8 = signal.quantity_e8 or self._missing_e8(signal.action, last_e9)
         if quantity_e8 is None:
             return
         order = self._submit(signal, quantity_e8, at_ns=at_ns, next_tick=next_tick, last_e9=last_e9)
-        held_e8 = abs(self._ledger.position_e8(self._account, self._instrument))
+        held_e8 = abs(self._held_e8)
         if order.state is _REJECTED and not signal.quantity_e8 and 0 < held_e8 < quantity_e8:
             # Too little money for the other side is no reason to stay on this one.
             self._submit(signal, held_e8, at_ns=at_ns, next_tick=next_tick, last_e9=last_e9)
@@ -81,11 +89,36 @@ class Trader:
             limit_e9=self._on_grid_e9(signal.limit_e9, up=signal.action is _SELL) if signal.limit_e9 else 0,
             stop_e9=self._on_grid_e9(signal.stop_e9, up=signal.action is _BUY) if signal.stop_e9 else 0,
             given_ns=at_ns,
+            aim=0 if signal.quantity_e8 else signal.action.value,
         )
         self._exchange.submit(order, next_tick=next_tick, last_e9=last_e9)
-        if not signal.quantity_e8:
-            self._aims[order.number] = signal.action
         return order
+
+    def flatten(self, reason: str, *, at_ns: int, last_e9: int) -> None:
+        """Take back what waits and close what the strategy holds at the market, because somebody wants it so."""
+        self.withdraw(reason)
+        if held_e8 := self._held_e8:
+            order = Order(
+                number=0,
+                account=self._account,
+                strategy=self._strategy,
+                side=_SOLD if held_e8 > 0 else _BOUGHT,
+                kind=_MARKET,
+                quantity_e8=abs(held_e8),
+                given_ns=at_ns,
+                reason=reason,
+            )
+            self._exchange.submit(order, next_tick=self._exchange.at, last_e9=last_e9)
+
+    def withdraw(self, reason: str) -> None:
+        """Take back every order of the strategy that waits."""
+        for order in self._exchange.working(self._strategy):
+            self._exchange.cancel(order, reason)
+
+    @property
+    def _held_e8(self) -> int:
+        # Of the strategy and not of its account, which others may use too.
+        return self._exchange.held_e8[self._account, self._strategy]
 
     def _on_grid_e9(self, price_e9: int, *, up: bool) -> int:
         # A price that the venue would not take is moved to the next that it would, away from being reached.
@@ -95,12 +128,11 @@ class Trader:
     def _missing_e8(self, action: Action, last_e9: int) -> int | None:
         # What it takes to get to where the signal points, None when it is there already or on its way.
         for order in self._exchange.working(self._strategy):
-            aim = self._aims.get(order.number)
-            if aim is action:
+            if order.aim == action:
                 return None
-            if aim is not None:
+            if order.aim:
                 self._exchange.cancel(order, "the opposite was wanted")
-        held_e8 = self._ledger.position_e8(self._account, self._instrument)
+        held_e8 = self._held_e8
         short = action is _SELL and self._sizing.shorts
         if action is _SELL and not short:
             return held_e8 if held_e8 > 0 else None
@@ -114,7 +146,7 @@ class Trader:
             return sizing.quantity_e8
         if last_e9 <= 0:
             return 0
-        worth_e12 = self._ledger.equity_e12(self._account, {instrument.key: last_e9})
+        worth_e12 = self._ledger.equity_e12(self._account, {**self._marks, instrument.key: last_e9})
         spent_e12 = max(worth_e12, 0) * sizing.fraction_ppm // MILLION
         # e12 * e9 / e9 and e12 * e9 / e9 again: contracts of an inverse product are units of the quote currency.
         if settlement_of(instrument.product) is INVERSE:

@@ -18,11 +18,11 @@ _MARKET, _LIMIT = OrderKind.MARKET, OrderKind.LIMIT
 @attrs.define(eq=False)
 class Waiting:
     """`searched` is the number of the trade up to which nothing happens to the order: at first that from which on it
-    counts. A limit order is `resting` once it is known to get no better price than its own."""
+    counts. `last_e9` was the price when it was given."""
 
     order: Order
     searched: int
-    resting: bool = False
+    last_e9: int = 0
 
     def due(self, prices: Column, end: int, *, touch: bool) -> int:
         """The first trade before number `end` at which something happens to it, `end` or more when none does.
@@ -33,7 +33,7 @@ class Waiting:
         if start >= end or order.kind is _MARKET or order.triggered:
             return start
         if order.kind is _LIMIT:
-            if not self.resting:
+            if not order.resting:
                 return start  # at its first trade it is seen what it can take
             below = order.side is _BUY
             level_e9 = order.limit_e9 if touch else order.limit_e9 - order.side.sign

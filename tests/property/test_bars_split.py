@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import pairwise, zip_longest
+from itertools import accumulate, pairwise, zip_longest
 from pathlib import Path
 
 import attrs
@@ -18,7 +18,7 @@ from core.bars.history import BarBuilder, bar_series
 from core.bars.live import GRACE_NS, RealtimeBars
 from core.bars.series import BarSeries
 from core.bars.spec import BarDataMode, BarType
-from core.bars.ticks import Ticks
+from core.bars.ticks import Tick, Ticks
 from core.bars.timeframes import Timeframe
 from core.clock import NS_PER_MS, NS_PER_S
 from core.model.fixedpoint import MAX_QUANTITY_E8, parse_price, parse_quantity
@@ -154,6 +154,39 @@ def check(rows: Sequence[Row], bar_type: BarType, *, cuts: Sequence[tuple[int, i
         assert live.late == 0
 
 
+def shown(series: BarSeries) -> list[tuple[Tick | None, Event]]:
+    """The events as a strategy is shown them, a stretch at a time."""
+    found = []
+    next_tick = series.next_tick.tolist()
+    for first, end, bar in series.stretches():
+        for bar.at in range(end - first):
+            columns = {name: getattr(bar, name) for name in Event._fields if name != "next_tick"}
+            found.append((bar.current_tick, Event(next_tick=next_tick[first + bar.at], **columns)))
+    return found
+
+
+def check_mixed(rows: Sequence[Row], bar_type: BarType, mode: BarDataMode, cuts: Sequence[tuple[int, int]]) -> None:
+    """Every answer to live trades and timers is the builder's of the same trades, and all are those of one push."""
+    ticks = ticks_of(rows)
+    builder, live = BarBuilder(bar_type, mode), RealtimeBars(bar_type, mode)
+    answers = []
+    for piece, passed_ns in in_pieces(ticks, cuts):
+        pushed, timed = live.push(piece), live.on_timer(passed_ns + GRACE_NS)
+        assert (pushed.mode, pushed.ticks, timed.mode, len(timed.ticks)) == (mode, piece, mode, 0)
+        check_same(events_of(pushed), events_of(builder.push(piece)))
+        check_same(events_of(timed), events_of(builder.push(Ticks.none(), until_ns=passed_ns)))
+        begun = builder.open_bar
+        ends_ns = begun.open_ns + bar_type.timeframe.interval_ns if begun and not bar_type.ticks else None
+        assert live.closes_at_ns == ends_ns
+        answers += [pushed, timed]
+    whole = bar_series(ticks, bar_type, mode, until_ns=passed_ns)
+    check_same(joined_events(answers), events_of(whole))
+    assert [tick for answer in answers for tick, _ in shown(answer)] == [tick for tick, _ in shown(whole)]
+    assert [event for answer in answers for _, event in shown(answer)] == [
+        event for answer in answers for event in events_of(answer)
+    ]
+
+
 # Between trades: some whole bars, 40 hours being a weekend, and a part of one, in 60ths and in single nanoseconds.
 GAPS = st.tuples(
     st.sampled_from([0, 0, 0, 0, 1, 3, 40]), st.integers(0, 59) | st.just(0), st.sampled_from([0, 0, 1, -1])
@@ -163,6 +196,13 @@ QUANTITIES_E8 = st.integers(0, 10**10) | st.sampled_from([0, 2**62, MAX_QUANTITY
 STEPS = st.lists(st.tuples(GAPS, PRICES_E9, QUANTITIES_E8), max_size=30)
 BAR_TYPES = st.sampled_from(["1m", "1m", "5m", "1h", "4h", "1d", "1w", "1t", "2t", "3t", "7t", "100t"])
 CUTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 1000)), max_size=6)
+
+# Trades of one instant, one or a crowd, after gaps on either side of what is closed bar by bar.
+FAR_GAPS = st.tuples(st.sampled_from([0, 0, 0, 0, 1, 3, 63, 64, 65, 70]), st.integers(0, 59) | st.just(0))
+CROWDS = st.lists(st.tuples(FAR_GAPS, PRICES_E9, QUANTITIES_E8, st.sampled_from([1, 1, 1, 1, 2, 70])), max_size=20)
+PIECES = st.lists(
+    st.tuples(st.sampled_from([0, 1, 1, 1, 1, 2, 5, 63, 64, 65]), st.just(0) | st.integers(0, 1000)), max_size=40
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -183,6 +223,24 @@ def test_events_do_not_depend_on_how_the_trades_come(
         time_ns += max(whole * interval_ns + part * interval_ns // 60 + odd, 0)
         rows.append((time_ns, price, quantity))
     check(rows, bar_type, cuts=cuts, rest_ns=rest * interval_ns // 60)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CROWDS, BAR_TYPES, PIECES)
+def test_small_and_large_pushes_and_timers_can_be_mixed(
+    crowds: list[tuple[tuple[int, int], int, int, int]], bars: str, pieces: list[tuple[int, int]]
+) -> None:
+    """One trade, a few or a crowd at a time, with timers between: each answer is as by arrays, in every mode."""
+    bar_type = BarType.parse(bars)
+    interval_ns = bar_type.timeframe.interval_ns
+    rows: list[Row] = []
+    time_ns = FRIDAY_NS
+    for (whole, part), price, quantity, crowd in crowds:
+        time_ns += whole * interval_ns + part * interval_ns // 60
+        rows += [(time_ns, price - number % 2, quantity) for number in range(crowd)]
+    cuts = [*zip(accumulate(size for size, _ in pieces), (way for _, way in pieces), strict=True)]
+    for mode in BarDataMode:
+        check_mixed(rows, bar_type, mode, cuts)
 
 
 @settings(max_examples=200, deadline=None)
@@ -213,6 +271,33 @@ def test_late_trades_are_counted_and_change_nothing(rows: list[Row], places: lis
     assert all(later.open_ns - event.open_ns == MINUTE_NS for event, later in pairwise(events))
     last = events_of(bars.on_timer(FRIDAY_NS + 600 * NS_PER_S))
     assert sum(event.tick_count for event in [*events, *last]) == len(rows) - late
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 5), st.just(0) | st.integers(0, 300)), max_size=30),
+    st.integers(1, 4),
+    st.sampled_from(["1m", "1h", "2t"]),
+    st.sampled_from(BarDataMode),
+)
+def test_trades_in_any_order_make_the_events_of_those_that_are_kept(
+    trades: list[tuple[int, int, int]], size: int, bars: str, mode: BarDataMode
+) -> None:
+    """Answers, `size` trades a push, say what one push of all kept trades says, and only late ones are not kept.
+
+    A trade is a second, a price, and the second of a timer after it.
+    """
+    ticks = ticks_of([(second * NS_PER_S, price, 1) for second, price, _ in trades], start_ns=FRIDAY_NS)
+    live = RealtimeBars(BarType.parse(bars), mode, grace_ns=0)
+    answers = []
+    for end in range(size, len(trades) + size, size):
+        answers.append(live.push(ticks.part(end - size, end)))
+        answers.append(live.on_timer(FRIDAY_NS + trades[min(end, len(trades)) - 1][2] * NS_PER_S))
+    answers.append(live.on_timer(FRIDAY_NS + 300 * NS_PER_S))
+    kept = Ticks.joined([answer.ticks for answer in answers])
+    assert live.late == len(ticks) - len(kept)
+    whole = bar_series(kept, BarType.parse(bars), mode, until_ns=FRIDAY_NS + 300 * NS_PER_S)
+    check_same(joined_events(answers), events_of(whole))
 
 
 def binance_rows(path: Path) -> list[Row]:

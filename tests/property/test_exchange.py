@@ -16,8 +16,9 @@ from core.model.fixedpoint import PRICE_SCALE, QUANTITY_SCALE
 from core.model.instruments import Product
 from core.model.orders import Fill, Order, OrderKind, OrderState, Side
 from core.sim.depth import Books
-from core.sim.exchange import LIQUIDATION, Exchange
+from core.sim.exchange import Exchange, take_back_all
 from core.sim.fees import FeeSchedule
+from core.sim.guarding import LIQUIDATION
 from core.sim.models import Execution, Latency, Slippage
 from tests.unit.core.sim.exchanges import FREE, Floor, books_of, ticks_of
 
@@ -221,9 +222,9 @@ def test_what_always_holds(
         assert amounts(floor.ledger.totals()) == began
         if not any(True for name in ("test", LIQUIDATION) for _ in exchange.working(name)):
             assert_nothing_locked(floor)
-    exchange.close()
+    take_back_all(exchange)
     in_one_go(floors[1], acts)
-    floors[1].exchange.close()
+    take_back_all(floors[1].exchange)
 
     assert_nothing_locked(floor)
     assert all(order.done for order in exchange.orders)

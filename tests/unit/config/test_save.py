@@ -45,6 +45,15 @@ def others(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir() if not path.name.endswith(".lock")}
 
 
+def test_numbers_are_written_back_as_they_were(tmp_path: Path) -> None:
+    """An amount of more digits than a float holds survives a change of something else."""
+    path = tmp_path / "config.toml"
+    path.write_text("[paper_trading]\ninitial_capital = 12345678901234.123456\ncall_s = 0.50\n")
+    change_setting(path, PLACE, adding("ETHUSD"))
+    assert "initial_capital = 12345678901234.123456\ncall_s = 0.50\n" in path.read_text()
+    assert load(path, environment={}).settings.paper_trading.initial_capital == "12345678901234.123456"
+
+
 def test_everything_else_keeps_its_value_and_its_order(tmp_path: Path) -> None:
     """Unknown keys, dates and the order of tables and keys survive; one value is another."""
     path = tmp_path / "config.toml"

@@ -170,6 +170,23 @@ def test_a_trade_of_a_bar_that_time_closed_is_refused() -> None:
     assert len(builder.push(seconds((60, 5, 1), (120, 5, 1)))) == 1
 
 
+@pytest.mark.parametrize("bars", ["1m", "3t"])
+def test_a_builder_goes_on_where_another_was(bars: str) -> None:
+    """With its open bar and its newest instant it makes the same events and refuses the same trades."""
+    first = BarBuilder(BarType.parse(bars), CLOSE)
+    assert first.open_bar is None
+    first.push(seconds((1, 5, 1), (10, 9, 2)))
+    second = BarBuilder(BarType.parse(bars), CLOSE, begun=first.open_bar, newest_ns=first.newest_ns)
+    for builder in (first, second):
+        with pytest.raises(PermanentError, match="not in order of time"):
+            builder.push(seconds((9, 5, 1)))
+    rest = seconds((11, 7, 4), (60, 8, 8))
+    (closed,) = events_of(first.push(rest))
+    assert events_of(second.push(rest)) == [closed]
+    assert (closed.high_e9, closed.volume_e8, closed.tick_count) == (9, 7, 3)
+    assert second.open_bar == first.open_bar
+
+
 def test_a_time_that_cannot_be_true_does_not_fill_the_memory() -> None:
     """Forty years of made-up minutes are refused before they are made, in few words; a day's bars are not."""
     ticks = seconds((0, 5, 1), (40 * 365 * 86_400, 5, 1))

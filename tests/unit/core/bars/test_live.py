@@ -75,6 +75,14 @@ def test_a_trade_out_of_order_counts_in_its_open_bar() -> None:
     assert (events[-1].high_e9, events[-1].tick_count, bars.late) == (12, 3, 0)
 
 
+def test_a_trade_that_is_older_than_the_push_before_counts_in_its_open_bar() -> None:
+    """However few trades come at a time, and also after a push of which nothing was kept."""
+    bars = RealtimeBars(BarType(), BarDataMode.ON_EACH_TICK)
+    answers = [bars.push(seconds((second, 10))) for second in (65, 70, 66, 3, 69, 71)]
+    assert [event.ts_ns // NS_PER_S for answer in answers for event in events_of(answer)] == [65, 70, 70, 70, 71]
+    assert bars.late == 1
+
+
 def test_bars_of_trades_know_no_lateness() -> None:
     """They have no end in time: every trade counts, and the timer closes nothing."""
     bars = RealtimeBars(BarType(ticks=2), BarDataMode.ON_CLOSE_BAR)
@@ -91,3 +99,51 @@ def test_a_clock_that_is_forty_years_ahead_is_refused() -> None:
     with pytest.raises(PermanentError, match="too many bars without a trade"):
         bars.on_timer(40 * 365 * 86_400 * NS_PER_S)
     assert len(bars.on_timer(2 * MINUTE_NS)) == 1
+
+
+def test_trades_from_another_age_are_refused_and_nothing_has_changed() -> None:
+    """What came before stands, what is late in the refused push is not counted, and the right trades go on."""
+    bars = closing()
+    bars.push(seconds((5, 10), (61, 11)))
+    for before in ((59, 99), (62, 99)):
+        with pytest.raises(PermanentError, match="too many bars without a trade"):
+            bars.push(seconds(before, (40 * 365 * 86_400, 12)))
+    assert (bars.late, bars.closes_at_ns) == (0, 2 * MINUTE_NS)
+    (closed,) = events_of(bars.push(seconds((120, 13))))
+    assert (closed.open_e9, closed.close_e9, closed.tick_count) == (11, 11, 1)
+
+
+def test_it_says_when_the_open_bar_is_over() -> None:
+    """Not before the first trade; then the end of the bar by the time of trades, which the grace does not move."""
+    bars = closing()
+    bars.on_timer(10 * MINUTE_NS)
+    assert bars.closes_at_ns is None
+    for ticks, ends_ns in (
+        (seconds((5, 10)), MINUTE_NS),
+        (seconds((59, 11)), MINUTE_NS),
+        (seconds((60, 12)), 2 * MINUTE_NS),
+    ):
+        bars.push(ticks)
+        assert bars.closes_at_ns == ends_ns
+    bars.on_timer(5 * MINUTE_NS + 2 * NS_PER_S)
+    assert bars.closes_at_ns == 6 * MINUTE_NS
+
+
+def test_bars_of_trades_are_never_over_by_time() -> None:
+    """However many trades there were, no instant is named."""
+    bars = RealtimeBars(BarType(ticks=2), BarDataMode.ON_CLOSE_BAR)
+    bars.push(seconds((5, 10), (6, 11), (7, 12)))
+    assert bars.closes_at_ns is None
+
+
+@pytest.mark.parametrize("mode", list(BarDataMode))
+def test_columns_of_a_single_trade_are_made_when_used(mode: BarDataMode) -> None:
+    """None to count the events, one for one that is asked for, and nobody writes into it."""
+    bars = RealtimeBars(BarType(ticks=2), mode)
+    bars.push(seconds((5, 10)))
+    events = bars.push(seconds((6, 11)))
+    assert len(events) == 1
+    assert not {"ts_ns", "high_e9"} & set(events.__dict__)
+    assert events.high_e9 is events.high_e9
+    with pytest.raises(ValueError, match="read-only"):
+        events.high_e9[0] = 12

@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 from core.errors import ConfigurationError, NotFoundError, UsageError
-from core.sim.accounts import AccountsConfig, AccountSpec, format_amount, parse_amount
+from core.sim.accounts import (
+    MAX_AMOUNT_E12,
+    MAX_ORDERS_PER_MINUTE,
+    AccountsConfig,
+    AccountSpec,
+    Limits,
+    format_amount,
+    parse_amount,
+)
 
 E12 = 10**12
 SEED = (
@@ -101,3 +109,27 @@ def test_a_bad_account_says_what_is_bad(spec: tuple[str, str, int], told: str) -
     with pytest.raises(ConfigurationError, match=told) as caught:
         AccountSpec(*spec)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"position_e12": -1}, "bad limit: largest position -0.000000000001"),
+        ({"position_e12": MAX_AMOUNT_E12 + 1}, "bad limit: largest position"),
+        ({"day_loss_e12": -E12}, "bad limit: loss of a day -1 "),
+        ({"day_loss_e12": 10**40}, "bad limit: loss of a day"),
+        ({"orders_per_minute": -1}, "bad limit: -1 orders a minute .from 0 to 10000"),
+        ({"orders_per_minute": MAX_ORDERS_PER_MINUTE + 1}, "bad limit: 10001 orders"),
+    ],
+)
+def test_limits_that_cannot_be_are_told(limits: dict[str, int], told: str) -> None:
+    """Each limit below 0 or beyond all sense is refused where it is made."""
+    with pytest.raises(ConfigurationError, match=told):
+        Limits(**limits)
+
+
+def test_the_widest_limits_can_be() -> None:
+    """Both ends of what is allowed are allowed."""
+    assert Limits() == Limits(position_e12=0, day_loss_e12=0, orders_per_minute=0)
+    widest = Limits(position_e12=MAX_AMOUNT_E12, day_loss_e12=MAX_AMOUNT_E12, orders_per_minute=MAX_ORDERS_PER_MINUTE)
+    assert widest.position_e12 == widest.day_loss_e12 == MAX_AMOUNT_E12

@@ -17,7 +17,8 @@ from core.errors import UsageError
 from core.model.fixedpoint import parse_price
 from core.model.instruments import Product
 from core.model.orders import OrderState
-from core.sim.engine import StrategyError, run_backtest
+from core.sim.asking import StrategyError
+from core.sim.engine import run_backtest
 from core.sim.models import Execution, Latency
 from core.strategy import BUY, HOLD, SELL, Signal, Strategy, buy
 from strategies.sma_cross import SmaCross

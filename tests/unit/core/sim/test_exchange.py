@@ -8,6 +8,7 @@ from core.clock import NS_PER_S
 from core.model.fixedpoint import PRICE_SCALE
 from core.model.instruments import Product
 from core.model.orders import Order, OrderKind, OrderState, Side
+from core.sim.exchange import take_back_all
 from core.sim.fees import FeeSchedule
 from core.sim.models import Execution, Latency, Slippage
 from tests.unit.core.sim.exchanges import E12, FREE, Floor, prices, ticks_of
@@ -53,7 +54,7 @@ def test_an_order_after_the_last_trade_is_not_filled() -> None:
     floor = Floor(prices(100, 110))
     order = floor.buy(1, at=2)
     assert floor.run() == []
-    floor.exchange.close()
+    take_back_all(floor.exchange)
     assert (order.state, order.reason) == (OrderState.CANCELLED, "the data ended")
     assert floor.ledger.total_locked_for_account("main") == 0
 

@@ -12,7 +12,8 @@ import pytest
 
 from core.model.instruments import Product
 from core.model.orders import OrderState
-from core.sim.exchange import LIQUIDATION
+from core.sim.exchange import take_back_all
+from core.sim.guarding import LIQUIDATION
 from core.sim.models import Execution, Latency
 from tests.unit.core.sim.exchanges import E12, FREE, Floor, books_of, prices
 
@@ -123,7 +124,7 @@ def test_the_last_trade_can_break_a_position_but_not_close_it() -> None:
     floor = margin_floor(100, 100, 95)
     floor.buy(10, at=1)
     assert floor.run() == [(2, 100, 10)]
-    floor.exchange.close()
+    take_back_all(floor.exchange)
     assert floor.exchange.orders[-1].state is OrderState.CANCELLED
     assert floor.ledger.position_e8("main", floor.instrument) == 10 * 10**8
 

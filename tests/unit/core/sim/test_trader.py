@@ -11,7 +11,7 @@ import pytest
 from core.errors import UsageError
 from core.model.instruments import Product
 from core.sim.engine import run_backtest
-from core.sim.exchange import LIQUIDATION
+from core.sim.guarding import LIQUIDATION
 from core.sim.trader import Sizing
 from core.strategy import BUY, CANCEL, SELL, Action, Signal, buy, sell
 from tests.unit.core.sim.scripted import Scripted, request, ticks

@@ -18,7 +18,8 @@ def waiting(side: Side, kind: OrderKind, price: int = 0, *, resting: bool = True
         order.limit_e9 = price
     else:
         order.stop_e9 = price
-    return Waiting(order, 1, resting)
+    order.resting = resting
+    return Waiting(order, 1)
 
 
 @pytest.mark.parametrize(
