@@ -14,6 +14,7 @@ ACTIONS = {
     "stats": "what is stored, series by series",
     "ticks": "the newest records of a series, or those of a time",
     "bars": "bars of a series, made from its trades",
+    "strategies": "what strategies did in paper trading, the newest first",
     "export": "write a series to a DBN, CSV or Parquet file",
     "import": "store what a DBN file holds",
     "migrate": "make or update the tables of the database",

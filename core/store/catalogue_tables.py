@@ -104,5 +104,11 @@ DROP INDEX gaps_of_series;
 CREATE UNIQUE INDEX gaps_of_series ON gaps (venue, symbol, schema, start_ns, end_ns, cause, first_id)
 """
 
-STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
+# Of each `line` of a session's ledger there is one row at most; rows from before have none.
+_FIFTH = """
+ALTER TABLE live_strategy_log ADD COLUMN line INTEGER;
+CREATE UNIQUE INDEX live_strategy_log_line ON live_strategy_log (session_id, line)
+"""
+
+STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """The statements that lead from each version of the catalogue to the next."""

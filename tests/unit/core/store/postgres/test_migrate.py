@@ -181,7 +181,7 @@ def test_two_at_once_apply_everything_once(postgres_url: str) -> None:
         ("UPDATE schema_migrations SET sha256 = 'else' WHERE version = 1", "0001_market_data.sql was edited"),
         ("DELETE FROM schema_migrations WHERE version = 1", "migration 0001 is missing before 0002"),
         (
-            "INSERT INTO schema_migrations VALUES (generate_series(4, 99), E'9999_later\\x1b.sql', '')",
+            f"INSERT INTO schema_migrations VALUES ({len(available()) + 1}, E'9999_later\\x1b.sql', '')",
             r"the database is newer.*9999_later\?\.sql.*use the newer program",
         ),
     ],
