@@ -27,6 +27,8 @@ COMMANDS = (
     "db",
     "backtest",
     "hash-strategy",
+    "accounts",
+    "parity",
     "config",
 )
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""

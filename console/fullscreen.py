@@ -17,7 +17,7 @@ import attrs
 from config.paths import find_paths
 from config.schema import Settings
 from console.batch import attach, demo, engine_plan, output
-from console.batch.serve import PARTLY_DONE, is_partly_done, not_yet_stored
+from console.batch.serve import PARTLY_DONE, is_partly_done, not_yet_stored, paper_words
 from console.plan import EnginePlan
 from console.temporary import temporary_home
 from core.errors import ConsoleError, TransientError, UsageError, single_error
@@ -121,7 +121,7 @@ def run_inline(
             if host.running:
                 output.talk("stopping the engine: storing what is still in the rings …")
             host.stop()
-        output.talk(*not_yet_stored(engine.summary.get("store")))
+        output.talk(*not_yet_stored(engine.summary.get("store")), *paper_words(engine.summary.get("paper")))
         if is_partly_done(engine.summary):
             return PARTLY_DONE
         return 128 + noted[0] if noted else code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
 from console.control_server import Operation
+from console.paper.operations import ACTS, paper_operations
 from console.store_operations import store_operations
 from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
 from core.model.symbology import parse_symbol
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from console.status import HostReport
     from console.supervise import Engine
     from core.model.instruments import Instrument
+    from core.sim.lines import ActKind
     from providers.base import Interval
 
-CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune"})
+CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune", *ACTS})
 """Operations that a read-only engine refuses."""
 
 logger = logging.getLogger("ringside.control")
@@ -93,10 +95,25 @@ def operations(engine: Engine) -> dict[str, Operation]:
         "unsubscribe": unsubscribe,
         "shutdown": shutdown,
     }
-    offered |= store_operations(engine)
-    if engine.plan.read_only:
-        offered |= {name: _refusing(name) for name in CHANGING}
-    return offered
+    offered |= store_operations(engine) | _paper_operations(engine)
+    return refuse_changes(offered) if engine.plan.read_only else offered
+
+
+def _paper_operations(engine: Engine) -> dict[str, Operation]:
+    async def accounts() -> dict[str, Any]:
+        return {"enabled": False} if engine.paper is None else await engine.paper.accounts()
+
+    async def act(act: ActKind, target: str, *, by: str, confirm: str) -> dict[str, Any]:
+        if engine.paper is None:
+            raise RefusedError("nobody trades on paper", engine.plan.instance, hint="start it with --paper-trading")
+        return await engine.paper.act(act, target, by=by, confirm=confirm)
+
+    return paper_operations(accounts, act)
+
+
+def refuse_changes(offered: dict[str, Operation]) -> dict[str, Operation]:
+    """The same operations, those refused that change anything."""
+    return {name: _refusing(name) if name in CHANGING else operation for name, operation in offered.items()}
 
 
 def _refusing(name: str) -> Operation:

@@ -13,6 +13,8 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from cattrs import Converter
 
+    from console.paper.plan import PaperPlan
+
 ProviderName = Literal["kraken", "binance", "kraken_futures", "databento"]
 LIVE_PROVIDERS: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 DEMO_PROVIDERS: Final[frozenset[ProviderName]] = frozenset({"kraken_futures"})
@@ -87,7 +89,8 @@ class EnginePlan:
     `named` tells an instance name that an operator chose from one made up. `public_symbols` are those whose rings
     other processes may look for (all when None). `split` runs each feed in a process of its own; such a child has the
     parent's name as `ring_owner` and, when the parent stores what it publishes, `stored_elsewhere`. `read_only`
-    refuses everything that changes what the engine does. Directories are created when they are needed.
+    refuses everything that changes what the engine does. With `paper` strategies trade on what is streamed, with
+    accounts that are not real. Directories are created when they are needed.
     """
 
     instance: str
@@ -101,6 +104,7 @@ class EnginePlan:
     ring_capacity: int = 65_536
     store: StorePlan = StorePlan()
     cache: CachePlan | None = None
+    paper: PaperPlan | None = None
     until_end: bool = False
     duration_s: float = 0.0
     split: bool = False
@@ -128,6 +132,9 @@ def decode_plan(line: bytes) -> EnginePlan:
 def _converter() -> Converter:
     from cattrs.preconf.json import make_converter
 
+    from console.paper.plan import PaperPlan  # numpy comes with it, and many who read a plan's parts do not need that
+
+    attrs.resolve_types(EnginePlan, globals() | {"PaperPlan": PaperPlan})
     converter = make_converter()
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _kind: Path(value))

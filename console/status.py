@@ -41,7 +41,8 @@ def status(engine: Engine) -> dict[str, Any]:
     """Everything a screen shows besides the ticks themselves.
 
     Of the trades that streams did not bring since the start `recovered` were published afterwards and `lost` were
-    not; `intervals`, the newest of them, say when and why.
+    not; `intervals`, the newest of them, say when and why. `paper` says how paper trading is doing, `accounts` over
+    the control channel what it does.
     """
     now_ns = wall_ns()
     plan = engine.plan
@@ -70,6 +71,7 @@ def status(engine: Engine) -> dict[str, Any]:
         "lost": told.total.lost,
         "store": engine.storage.describe() if engine.storage is not None else {"enabled": False},
         "cache": cache_status(engine),
+        "paper": engine.paper.describe() if engine.paper is not None else {"enabled": False, "state": "off"},
         "log": _newest(engine.journal.lines(), *(report["log"] for report in reports)),
     }
 
@@ -114,11 +116,13 @@ def summary(engine: Engine) -> dict[str, Any]:
         "lost": told.total.lost,
         "rings": [{name: ring[name] for name in ("name", "schema", "committed")} for ring in rings(engine)],
         "store": engine.storage.totals() if engine.storage is not None else None,
+        "paper": engine.paper.summary() if engine.paper is not None else None,
         "malformed": sum(row["malformed"] for report in reports for row in report["connections"]),
         "unavailable": [row["venue"] for report in reports if not report["feeds"] for row in report["connections"]],
         "errors": [
             *(str(host.error) for host in engine.hosts if host.error is not None),
             *([f"store: {problem}"] if (problem := _store_problem(engine)) else []),
+            *([f"paper trading: {problem}"] if (problem := _paper_problem(engine)) else []),
         ],
     }
 
@@ -132,6 +136,16 @@ def _unwell(row: dict[str, Any]) -> dict[str, str]:
 
 def _store_problem(engine: Engine) -> str:
     return "" if engine.storage is None else engine.storage.state.problem
+
+
+def _paper_problem(engine: Engine) -> str:
+    return engine.paper.reason if engine.paper is not None and engine.paper.state == "failed" else ""
+
+
+def feeding(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """The part of the status that says of which feeds there are rings: `connections` and `rings`."""
+    connections = [row for host in engine.hosts for row in host.report()["connections"]]
+    return {"connections": connections, "rings": rings(engine)}
 
 
 def rings(engine: Engine) -> list[dict[str, Any]]:

@@ -1,14 +1,13 @@
 """The engine: one nursery that starts feeds, rings, store and control in order, and stops them in the other order.
 
-Stop order: feeds first, so that nothing new comes; then the store drains the rings and flushes; then the control
-socket goes, the rings are removed and the name is given back.
+Stop order: feeds first, so that nothing new comes; then paper trading takes what is in the rings and writes it down,
+and the store drains them and flushes; then the control socket goes, the rings are removed and the name is given back.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from console.childhost import ChildHost
 from console.collector import spare_the_collector
 from console.control_server import serve_control
 from console.feedhost import FeedHost
+from console.instance_lock import instance_lock, ring_directory
 from console.intervals import ToldIntervals
 from console.journal import Journal
 from console.operations import Host, operations
@@ -30,7 +30,7 @@ from console.plan import EnginePlan
 from console.storage import Storage, StoredRing, open_storage
 from console.stores import opened_cache
 from core.clock import wall_ns
-from core.errors import ConfigurationError, RefusedError, UsageError, single_error
+from core.errors import single_error
 from core.flow.cachefeed import RingKey, consume_to_cache
 from core.flow.publish import RingPublisher
 from core.flow.sweep import sweep
@@ -38,9 +38,10 @@ from core.model.instruments import InstrumentRegistry
 from core.model.records import Schema
 from core.store.repository import SeriesKey
 from providers.base import Interval
-from ringbuf import control, layout
+from ringbuf import control
 
 if TYPE_CHECKING:
+    from console.paper.engine import PaperService
     from core.store.cache.tiered import TieredCache
 
 HEARTBEAT_S = 1.0
@@ -64,6 +65,7 @@ class Engine:
         self.publisher: RingPublisher | None = None
         self.storage: Storage | None = None
         self.cache: TieredCache | None = None
+        self.paper: PaperService | None = None
         self.summary: dict[str, Any] = {}
         self.final_report: dict[str, Any] = {}
         self._told = ToldIntervals()
@@ -91,11 +93,11 @@ class Engine:
         """
         self._token = trio.lowlevel.current_trio_token()
         _allow_many_files()
-        directory = _ring_directory()
+        directory = ring_directory()
         for name in sweep(directory, now_ns=wall_ns(), instance=self.plan.ring_owner or self.plan.instance):
             logger.info("removed what a killed engine had left: %s", name)
         with (
-            _instance_lock(directory, self.plan.instance),
+            instance_lock(directory, self.plan.instance),
             self._storage(),
             opened_cache(self.plan.cache) as self.cache,
             self._rings(directory),
@@ -144,23 +146,37 @@ class Engine:
         task_status.started(path)
         nursery.start_soon(self._beat)
         nursery.start_soon(_settle)
+        self.paper = self._paper()
         if self.cache is not None:
             nursery.start_soon(consume_to_cache, self._cached_rings, self.cache)
         async with trio.open_nursery() as writers:
             if self.storage is not None:
-                writers.start_soon(self.storage.consume, self._stored_rings, self._fresh_intervals)
+                writers.start_soon(self.storage.consume, self.stored_rings, self._fresh_intervals)
+            if self.paper is not None:
+                writers.start_soon(self.paper.run)
             try:
                 await self._run_feeds()
             finally:
                 self.state = "draining"
                 if self.plan.stored_elsewhere:
                     await self._wait_for_store()
+                if self.paper is not None:
+                    self.paper.stop()
                 if self.storage is not None:
                     self.storage.drain()
                     # A disk that hangs must not keep the engine for ever: what is then unsaved is counted as lost.
                     patience_s = FAILING_DRAIN_S if self.storage.state.problem else DRAIN_S
                     writers.cancel_scope.deadline = trio.current_time() + patience_s
         nursery.cancel_scope.cancel()
+        if self.paper is not None and self.paper.refused is not None:
+            raise self.paper.refused
+
+    def _paper(self) -> PaperService | None:
+        if self.plan.paper is None:
+            return None
+        from console.paper.engine import PaperService  # strategies and all they need come with it
+
+        return PaperService(self, self.plan.paper)
 
     def hear_intervals(self) -> ToldIntervals:
         """What the hosts have told so far of trades that their streams did not bring."""
@@ -170,7 +186,8 @@ class Engine:
     def _fresh_intervals(self) -> list[Interval]:
         return self.hear_intervals().take()
 
-    def _stored_rings(self) -> Iterator[StoredRing]:
+    def stored_rings(self) -> Iterator[StoredRing]:
+        """Every ring that can be read now, those of child processes included."""
         assert self.publisher is not None
         for ring in self.publisher.rings():
             series = SeriesKey(ring.instrument.venue, ring.instrument.symbol, ring.schema)
@@ -180,7 +197,7 @@ class Engine:
                 yield from host.stored_rings()
 
     def _cached_rings(self) -> dict[RingKey, SeriesKey]:
-        rings = (ring for ring in self._stored_rings() if ring.series.schema is Schema.TRADES)
+        rings = (ring for ring in self.stored_rings() if ring.series.schema is Schema.TRADES)
         return {(ring.path, ring.inode): ring.series for ring in rings}
 
     async def _wait_for_store(self) -> None:
@@ -262,37 +279,3 @@ def _allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _ring_directory() -> Path:
-    try:
-        return layout.directory()
-    except layout.RingError as error:
-        raise ConfigurationError("shared memory cannot be used", str(error)) from error
-
-
-@contextmanager
-def _instance_lock(directory: Path, instance: str) -> Iterator[None]:
-    try:
-        layout.check_instance(instance)
-    except layout.RingError as error:
-        raise UsageError("bad name for an engine", str(error)) from error
-    path = directory / f"{instance}.lock"
-    fd = _locked_file(path, instance)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(fd)
-
-
-def _locked_file(path: Path, instance: str) -> int:
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        if not layout.lock(fd, 0, 1):
-            os.close(fd)
-            hint = "stop it first, or give this one another --instance-id"
-            raise RefusedError("name is taken", f"an engine called {instance} is already running", hint=hint)
-        if layout.same_file(fd, path):
-            return fd
-        os.close(fd)  # somebody removed the file between our opening and our locking it

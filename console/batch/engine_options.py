@@ -44,3 +44,15 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--split", action="store_true", help="run each provider in a process of its own")
     where.add_argument("--read-only", action="store_true", help="refuse everything that changes what the engine does")
     where.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    paper = parser.add_argument_group("paper trading", "what is not said here is in [paper_trading] of the settings")
+    paper.add_argument(
+        "--paper-trading",
+        action="store_true",
+        help="let strategies trade on what is streamed, with accounts that are not real",
+    )
+    paper.add_argument(
+        "--strategy",
+        action="append",
+        metavar="NAME",
+        help="a strategy that trades, its name or its file; may be repeated (default: those of the settings)",
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
 
 from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
@@ -21,6 +24,9 @@ from console.plan import (
     expand_providers,
 )
 from core.errors import ConfigurationError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from console.paper.plan import PaperPlan
 
 MAX_DURATION_S = 1e9
 
@@ -44,10 +50,10 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
     paths = find_paths()
     settings = load_settings(arguments.config, paths).settings
     feeds = feed_plans(arguments, settings)
-    named = bool(arguments.instance_id)
+    instance = arguments.instance_id or f"{feeds[0].provider}-{os.getpid()}"
     plan = EnginePlan(
-        instance=arguments.instance_id or f"{feeds[0].provider}-{os.getpid()}",
-        named=named,
+        instance=instance,
+        named=bool(arguments.instance_id),
         feeds=feeds,
         data_directory=paths.data,
         state_directory=paths.state,
@@ -57,12 +63,34 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         ring_capacity=settings.ring.capacity,
         store=_store(settings),
         cache=_cache(settings.cache),
+        paper=_paper(arguments, settings, paths, instance=instance),
         until_end=arguments.until_end,
         duration_s=_duration_s(arguments),
         split=arguments.split,
         read_only=arguments.read_only,
     )
     return plan, settings
+
+
+def _paper(arguments: argparse.Namespace, settings: Settings, paths: Paths, *, instance: str) -> PaperPlan | None:
+    section = settings.paper_trading
+    if not (arguments.paper_trading or section.enabled):
+        if arguments.strategy:
+            raise UsageError("a strategy that nobody asks", arguments.strategy[0], hint="add --paper-trading")
+        return None
+    from console.paper.plan import paper_plan  # numpy comes with it, and --help does not need that
+
+    if arguments.strategy:
+        section = attrs.evolve(section, strategy="", strategies=tuple(arguments.strategy), run=())
+    settings = attrs.evolve(settings, paper_trading=section)
+    plan = paper_plan(settings, paths, instance=instance, isolated=arguments.split)
+    if plan.has_files:
+        # What comes from a file may hang or eat all memory, and must not take the feeds with it.
+        return attrs.evolve(plan, isolated=True)
+    from console.paper.lanes import load_runs
+
+    load_runs(plan)  # what is no strategy is told before anything is started
+    return plan
 
 
 def _store(settings: Settings) -> StorePlan:

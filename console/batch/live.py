@@ -1,4 +1,5 @@
-"""`live`: follow the rings of another process, found through the service registry; rates, delays and losses."""
+"""`live`: follow the rings of another process, found through the service registry; rates, delays and losses, or what
+strategies make of them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from console.batch import output
+from console.batch.live_paper_options import add_paper_options, check_unused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ringbuf.reader import RingReader
 
 NAME = "live"
-HELP = "follow the rings of a running engine: rates, delays, losses"
+HELP = "follow the rings of a running engine: rates, delays, losses; or trade on them on paper"
 
 # A missed wake-up of the doorbell costs no more than this.
 LONGEST_WAIT_S = 0.05
@@ -22,15 +24,16 @@ LONGEST_WAIT_S = 0.05
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--symbols", required=True, help="canonical symbols like BTCUSD,ETHUSD")
+    parser.add_argument("--symbols", help="canonical symbols like BTCUSD,ETHUSD")
     parser.add_argument("--venue", default="", help="when a symbol is served for several venues")
     parser.add_argument("--instance", default="", help="when a symbol is served by several engines")
     parser.add_argument("--duration", type=float, default=0.0, metavar="S", help="seconds (default: until stopped)")
+    add_paper_options(parser)
     output.add_format_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Follow until the time is over or a signal comes, then print one row a ring."""
+    """Follow until the time is over or a signal comes, then print one row a ring; or trade on paper as long."""
     import trio
 
     from core.errors import UsageError
@@ -38,6 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not 0 <= arguments.duration < 1e9:
         raise UsageError("bad duration", str(arguments.duration), hint="seconds, 0 for until stopped")
+    if arguments.paper_trading:
+        from console.batch.live_paper import run_paper
+
+        return run_paper(arguments)
+    check_unused(arguments)
+    if not arguments.symbols:
+        raise UsageError("no symbols", "--symbols is missing", hint="like --symbols BTCUSD,ETHUSD")
     symbols = parse_symbols(arguments.symbols)
     followers = [_Follower(find_ring(one, arguments.venue.upper(), arguments.instance)) for one in symbols]
     code = trio.run(_follow, followers, arguments.duration)

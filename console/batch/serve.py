@@ -90,6 +90,7 @@ def write_summary(summary: dict[str, Any], *, form: str) -> None:
         kept = ", ".join(f"{found['rows']:,} {what}" for what, found in counts if found["rows"] or what != "bars")
         lost = sum(found["lost"] for _, found in counts)
         output.talk(f"stored {kept}" + (f"; {lost:,} records were LOST" if lost else ""), *not_yet_stored(store))
+    output.talk(*paper_words(summary.get("paper")))
     output.talk(f"{summary['instance_id']} ran for {summary['uptime_s']:.1f} s")
 
 
@@ -107,6 +108,21 @@ def not_yet_stored(store: dict[str, Any] | None) -> list[str]:
         else []
     )
     return lines + ([f"{replayed:,} records of an earlier run were stored"] if replayed else [])
+
+
+def paper_words(paper: dict[str, Any] | None) -> list[str]:
+    """What the `paper` of a summary comes to, in words; nothing when nobody traded on paper."""
+    if paper is None or not paper["session"]:
+        return []
+    stopped = f"; stopped: {', '.join(paper['stopped'])}" if paper["stopped"] else ""
+    counts = f"{paper['orders']:,} orders, {paper['fills']:,} fills"
+    return [
+        f"traded on paper: desk {paper['desk']}, session {paper['session']}: {counts}{stopped}",
+        *(
+            f"account {one['id']}: equity {one['equity'] or 'unknown'} {one['currency']}, realised {one['realised']}"
+            for one in paper["accounts"]
+        ),
+    ]
 
 
 def _has_terminal() -> bool:

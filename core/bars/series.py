@@ -115,6 +115,11 @@ class BarSeries:
             end = min(first + STRETCH, len(self))
             yield first, end, BarData(_Stretch(self, first, end))
 
+    def values(self, name: str, first: int, end: int) -> list[Any]:
+        """A column from event `first` up to and without `end`, as Python's numbers."""
+        values: list[Any] = getattr(self, name)[first:end].tolist()
+        return values
+
     def event(self, number: int) -> BarData:
         """One event by itself."""
         return BarData(_Stretch(self, number, number + 1))
@@ -140,7 +145,7 @@ class _Stretch:
         self.has_ticks = series.mode is not BarDataMode.ON_CLOSE_BAR
 
     def __getattr__(self, name: str) -> list[Any]:
-        values: list[Any] = getattr(self._series, name)[self._first : self._end].tolist()
+        values = self._series.values(name, self._first, self._end)
         self.__dict__[name] = values
         return values
 

@@ -63,7 +63,7 @@ def one_by_one(
             except (ConsoleError, KeyboardInterrupt):
                 raise
             except BaseException as error:  # sys.exit() of a strategy ends its run, and not the program
-                raise failure(strategy, f"at {iso_ns(events.ts_ns.item(first + at))}", error) from error
+                raise failure(strategy.name, f"at {iso_ns(events.ts_ns.item(first + at))}", error) from error
             start = at + 1
             for signal in checked(strategy, answer, events.ts_ns.item(first + at)):
                 yield first + at, signal
@@ -87,9 +87,9 @@ def _blamed(strategy: Strategy, doing: str) -> Iterator[None]:
     except (ConsoleError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise failure(strategy, doing, error) from error
+        raise failure(strategy.name, doing, error) from error
 
 
-def failure(strategy: Strategy, doing: str, error: BaseException) -> StrategyError:
-    """What to raise for something that came out of a strategy."""
-    return StrategyError(f"{strategy.name} failed {doing}", f"{type(error).__name__}: {str(error)[:200]!a}")
+def failure(name: str, doing: str, error: BaseException) -> StrategyError:
+    """What to raise for something that came out of the strategy of that name."""
+    return StrategyError(f"{name} failed {doing}", f"{type(error).__name__}: {str(error)[:200]!a}")

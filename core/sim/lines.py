@@ -113,7 +113,7 @@ class AccountLine(_Line, frozen=True, kw_only=True, tag="account"):
 
 
 class EquityLine(_Line, frozen=True, kw_only=True, tag="equity"):
-    """What an account was worth at the end of a minute in which something was traded."""
+    """What an account was worth at an instant, before what was traded then; some seconds apart."""
 
     account: str
     ts_ns: int

@@ -124,7 +124,8 @@ def _asked(pushed: list[tuple[Lane, BarSeries]], limit: Limit) -> Iterator[Wante
 
 def _of_lane(number: int, events: BarSeries) -> Iterator[tuple[int, int, int, int]]:
     count = len(events)
-    return zip(events.next_tick.tolist(), events.ts_ns.tolist(), [number] * count, range(count), strict=True)
+    next_ticks, times_ns = (events.values(name, 0, count) for name in ("next_tick", "ts_ns"))
+    return zip(next_ticks, times_ns, [number] * count, range(count), strict=True)
 
 
 def ask(lane: Lane, bar: BarData, *, next_tick: int, at_ns: int, limit: Limit) -> Wanted | None:
@@ -143,7 +144,9 @@ def ask(lane: Lane, bar: BarData, *, next_tick: int, at_ns: int, limit: Limit) -
     except ConsoleError as error:
         return Wanted(lane, next_tick, at_ns, bar.close_e9, _NOTHING, error)
     except BaseException as error:  # noqa: BLE001 - sys.exit() of a strategy ends its lane, and not the program
-        found = failure(strategy, f"at {iso_ns(at_ns)}", error)
+        # It may hold all the memory there is, as may the frames in which it failed: they go before anything is made.
+        error.__traceback__ = error.__context__ = lane.strategy = strategy = None
+        found = failure(lane.spec.label, f"at {iso_ns(at_ns)}", error)
         return Wanted(lane, next_tick, at_ns, bar.close_e9, _NOTHING, found)
     lane.event += 1
     return Wanted(lane, next_tick, at_ns, bar.close_e9, signals)

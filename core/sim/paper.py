@@ -18,7 +18,7 @@ from core.sim.accounts import AccountSpec
 from core.sim.exchange import Exchange
 from core.sim.guarding import LIQUIDATION
 from core.sim.ledger import Ledger
-from core.sim.lines import AccountLine, ActLine, EquityLine, LaneLine, Line, OrderLine
+from core.sim.lines import AccountLine, ActKind, ActLine, EquityLine, LaneLine, LaneState, Line, OrderLine
 from core.sim.market import Lane, Limit, Market, Standing, Wanted
 from core.sim.positions import Key
 from core.sim.risk import Risk
@@ -28,8 +28,14 @@ from core.sim.trader import Trader
 from core.sim.written import account_line, account_of, fill_line, order_line, order_of, signal_line
 from core.strategy import Strategy
 
-MINUTE_NS: Final = 60 * NS_PER_S
+SAMPLE_NS: Final = 10 * NS_PER_S
+"""What accounts are worth is written down so often, while anything is traded."""
 BY_OPERATOR: Final = "by an operator"
+_TURNS: Final[dict[ActKind, tuple[LaneState, LaneState]]] = {
+    "pause": ("running", "paused"),
+    "kill": ("running", "paused"),
+    "resume": ("paused", "running"),
+}
 
 
 class Desk:
@@ -50,6 +56,9 @@ class Desk:
         self.ledger = Ledger(specs, state.accounts[0].id)
         self.risk = Risk(state.limits, self.ledger)
         self.limits = dict(state.limits)
+        self._limited = [
+            account for account, one in state.limits.items() if one.day_loss_e12 and account in self.ledger.accounts
+        ]
         self.markets: dict[Key, Market] = {}
         self.marks: dict[Key, int] = {}
         self._limit = limit
@@ -143,10 +152,13 @@ class Desk:
     ) -> list[Line]:
         """Carry out what is wanted in a step that ends before trade number `end`, at `ts_ns` and `mark_e9`."""
         acted = kind in {TRADE, CLOCK}
+        if kind != CONTEXT:
+            self._sample(ts_ns)
         for one in wanted:
             lane = one.lane
             if one.failure is not None:
-                self._stop(market, lane, str(one.failure), one.at_ns)
+                self._turn(market, lane, "stopped", str(one.failure), ts_ns=one.at_ns, event=lane.event)
+                lane.trader.withdraw("its strategy was stopped")
             elif acted and lane.state == "running":
                 market.exchange.advance(one.next_tick)
                 for signal in one.signals:
@@ -159,7 +171,8 @@ class Desk:
             market.newest_ns = max(market.newest_ns, ts_ns)
         self._settle((market,))
         if kind != CONTEXT:
-            self._watch(ts_ns)
+            for account in self._limited:
+                self._watch(account, ts_ns)
         return self._take()
 
     def act(self, line: ActLine) -> list[Line]:
@@ -167,12 +180,10 @@ class Desk:
         self._lines.append(line)
         lanes = [(market, lane) for market, lane in self.lanes() if line.target in _names(lane)]
         accounts = [one for one in self.ledger.accounts if line.target in {"", one}]
-        if line.act in {"pause", "kill"}:
-            for market, lane in lanes:
-                self._turn(market, lane, "running", "paused")
-        if line.act == "resume":
-            for market, lane in lanes:
-                self._turn(market, lane, "paused", "running")
+        turns = _TURNS.get(line.act)
+        for market, lane in lanes:
+            if turns is not None and lane.state == turns[0]:
+                self._turn(market, lane, turns[1], BY_OPERATOR, ts_ns=market.newest_ns)
         if line.act in {"halt", "kill"}:
             for account in accounts:
                 self.risk.halt(account, BY_OPERATOR)
@@ -187,15 +198,22 @@ class Desk:
         self._settle(self.markets.values())
         return self._take()
 
-    def _turn(self, market: Market, lane: Lane, before: str, after: str) -> None:
-        if lane.state == before:
-            lane.state, lane.reason = "paused" if after == "paused" else "running", BY_OPERATOR
-            self._lines.append(_lane_line(market, lane, market.newest_ns))
-
-    def _stop(self, market: Market, lane: Lane, reason: str, at_ns: int) -> None:
-        lane.state, lane.reason = "stopped", reason
-        self._lines.append(_lane_line(market, lane, at_ns, event=lane.event))
-        lane.trader.withdraw("its strategy was stopped")
+    def _turn(
+        self, market: Market, lane: Lane, state: LaneState, reason: str, *, ts_ns: int, event: int = -1
+    ) -> None:
+        lane.state, lane.reason = state, reason
+        venue, symbol = market.instrument.key
+        self._lines.append(
+            LaneLine(
+                lane=lane.spec.label,
+                venue=venue,
+                symbol=symbol,
+                state=state,
+                reason=reason,
+                ts_ns=ts_ns,
+                event=event,
+            )
+        )
 
     def _withdraw(self, account: str) -> None:
         # Orders that only reduce what is held protect it, and stay.
@@ -244,22 +262,25 @@ class Desk:
             if order.done:
                 del market.open[number]
 
-    def _watch(self, ts_ns: int) -> None:
-        minute_ns = ts_ns - ts_ns % MINUTE_NS
-        begins = minute_ns > self._minute_ns
-        for account in self.ledger.accounts:
-            limited = account in self.limits and self.limits[account].day_loss_e12
-            if not (begins or limited):
-                continue
-            equity_e12, before = self.ledger.equity_e12(account, self.marks), self.risk.halted.get(account)
-            if begins:
-                self._minute_ns = minute_ns
-                self._lines.append(EquityLine(account=account, ts_ns=minute_ns, equity_e12=equity_e12))
-            if self.risk.watch(account, equity_e12=equity_e12, ts_ns=ts_ns):
-                self._withdraw(account)
-                self._settle(self.markets.values())
-            if self.risk.halted.get(account) != before:
-                self._touched[account] = None
+    def _sample(self, ts_ns: int) -> None:
+        # Before anything happens in a new interval: a day begins with what the last one left.
+        begun_ns = ts_ns - ts_ns % SAMPLE_NS
+        if begun_ns > self._minute_ns:
+            self._minute_ns = begun_ns
+            for account in self.ledger.accounts:
+                equity_e12 = self._watch(account, ts_ns)
+                self._lines.append(EquityLine(account=account, ts_ns=begun_ns, equity_e12=equity_e12))
+
+    def _watch(self, account: str, ts_ns: int) -> int:
+        # What an account is worth; it may be halted for that, or no longer be.
+        before = self.risk.halted.get(account), self.risk.day(account)
+        equity_e12 = self.ledger.equity_e12(account, self.marks)
+        if self.risk.watch(account, equity_e12=equity_e12, ts_ns=ts_ns):
+            self._withdraw(account)
+            self._settle(self.markets.values())
+        if (self.risk.halted.get(account), self.risk.day(account)) != before:
+            self._touched[account] = None
+        return equity_e12
 
     def _take(self) -> list[Line]:
         for account in self._touched:
@@ -337,16 +358,3 @@ def _names(lane: Lane) -> set[str]:
 
 def _standing(order: Order, locked_e12: int) -> Standing:
     return order.state, order.filled_e8, order.triggered, order.resting, locked_e12
-
-
-def _lane_line(market: Market, lane: Lane, ts_ns: int, *, event: int = -1) -> LaneLine:
-    venue, symbol = market.instrument.key
-    return LaneLine(
-        lane=lane.spec.label,
-        venue=venue,
-        symbol=symbol,
-        state=lane.state,
-        reason=lane.reason,
-        ts_ns=ts_ns,
-        event=event,
-    )

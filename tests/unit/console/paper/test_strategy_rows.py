@@ -8,7 +8,7 @@ from core.sim.accounts import format_amount
 from core.sim.lines import ActLine, FillLine, HoleLine, Line
 from core.store.columns import exact
 from core.store.strategy_log import StrategyRow
-from tests.unit.console.paper.desks import Trading
+from tests.unit.console.paper.desks import KEYS, act, beginning, strategies, tick
 from tests.unit.console.paper.ledgers import (
     E8,
     E9,
@@ -22,8 +22,11 @@ from tests.unit.console.paper.ledgers import (
     numbered,
     order,
     signal,
-    trading,
 )
+from tests.unit.console.paper.ledgers import (
+    trading as ledger_of,
+)
+from tests.unit.core.sim.desks import Recorded
 
 
 def rows_of(*lines: Line, standing: tuple[int, ...] = ()) -> list[StrategyRow]:
@@ -147,7 +150,7 @@ def test_a_liquidation_has_no_strategy() -> None:
 
 def test_of_a_line_there_is_one_row_at_most() -> None:
     """And rows are in the order of their lines."""
-    lines = [row.line for row in rows_of(*trading(50))]
+    lines = [row.line for row in rows_of(*ledger_of(50))]
     assert lines == sorted(set(lines))
     assert len(lines) == 150
 
@@ -156,14 +159,14 @@ def test_a_real_desk_leaves_nothing_waiting() -> None:
     """After each step its rows are complete, and each fill says what the books say then; a desk that goes on from
     where another ended gives no order twice."""
     rows: list[StrategyRow] = []
-    steps: list[list[Line]] = []
-    trading = Trading(lambda lines, _rows: steps.append(lines))
+    trading = Recorded(beginning(), strategies())
     found = StrategyRows("s1", {})
 
-    def trade() -> None:
-        steps.clear()
-        trading.trade(1)
-        lines = [line for step in steps for line in step]
+    def trade(at: int) -> None:
+        written = len(trading.lines)
+        for key in KEYS:
+            trading.trades(key, tick(at))
+        lines = trading.lines[written:]
         made = [row for number, line in numbered(lines) for row in found.of(number, line)]
         assert found.rest() == []
         for row in (row for row in made if row.event == "fill"):
@@ -174,18 +177,17 @@ def test_a_real_desk_leaves_nothing_waiting() -> None:
             assert row.equity is not None
         rows.extend(made)
 
-    for _ in range(70):
-        trade()
+    for at in range(70):
+        trade(at)
     assert {row.event for row in rows} == {"signal", "order", "fill", "reject"}
     assert sum(row.event == "fill" for row in rows) == sum(isinstance(line, FillLine) for line in trading.lines)
     state = trading.desk.state()
     assert state.orders
-    trading = Trading(lambda lines, _rows: steps.append(lines), state)
+    trading = Recorded(state, strategies())
     found = StrategyRows("s2", {}, standing=[order.number for order in state.orders])
     rows.clear()
-    steps.clear()
-    trading.act("kill")
-    ended = [row for number, line in numbered(steps[0]) for row in found.of(number, line)]
+    trading.act(act("kill"))
+    ended = [row for number, line in numbered(trading.lines) for row in found.of(number, line)]
     noted = {row.details["order"] for row in ended if row.event == "order"}
     assert {order.number for order in state.orders} <= {
         row.details["order"] for row in ended if row.event == "cancel"

@@ -1,0 +1,161 @@
+"""`live --paper-trading`: trades on paper on what running engines stream, in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import trio
+
+from config.paths import find_paths
+from console.backtests.guard import StrategyTimeoutError
+from console.batch import output
+from console.batch.engine_plan import load_settings
+from console.batch.live_paper_options import plan_of
+from console.batch.live_paper_output import Teller
+from console.batch.live_rings import LiveRings
+from console.control_server import Operation, serve_control
+from console.instance_lock import instance_lock
+from console.journal import closing_journal, open_journal
+from console.paper.desks import desk_place
+from console.paper.host import PaperHost, last_session
+from console.paper.memory import limit_memory
+from console.paper.operations import paper_operations
+from console.paper.plan import PaperPlan
+from console.plan import CachePlan
+from console.stores import opened_cache
+from core.errors import UsageError, single_error
+from ringbuf import control, layout
+
+if TYPE_CHECKING:
+    from config.schema import CacheSettings
+    from core.sim.lines import ActKind
+
+STATUS_S: Final = 10.0
+
+
+def run_paper(arguments: argparse.Namespace) -> int:
+    """Trade until the time is over or a signal comes; 128 more than the signal is then the exit code."""
+    if arguments.format == "csv":
+        raise UsageError("no table of what goes on", "--format csv", hint="--json is one object a line")
+    paths = find_paths()
+    settings = load_settings(arguments.config, paths).settings
+    plan = plan_of(arguments, settings, paths)
+    rings = _rings_of(plan, venue=(arguments.venue or "").upper(), instance=arguments.instance or "")
+    teller = Teller(form=arguments.format, plan=plan)
+    with closing_journal(), opened_cache(_cache(settings.cache)) as cache:
+        open_journal(None, to_stderr=True)
+        host = PaperHost(
+            plan,
+            rings,
+            hear=teller.hear,
+            began=teller.began,
+            cache=cache,
+            last_resort=partial(_give_up, arguments.format, sys.stdout),
+        )
+        running = _Running(plan, host, rings, teller)
+        # What a strategy prints must not stand between the objects.
+        with instance_lock(layout.directory(), plan.instance), contextlib.redirect_stdout(sys.stderr):
+            trio.run(running.run, arguments.duration)
+        if teller.session:
+            teller.ended(host.document(), host.report(), stopped_by=running.stopped_by)
+    teller.finish()
+    return 128 + running.stopped_by if running.stopped_by else 0
+
+
+def _rings_of(plan: PaperPlan, *, venue: str, instance: str) -> LiveRings:
+    symbols = dict.fromkeys(symbol for run in plan.runs for symbol in run.symbols or plan.symbols)
+    state = last_session(desk_place(plan.state_directory, plan.desk)).state
+    held = [one.instrument for one in state.markets if one.instrument.symbol not in symbols] if state else []
+    rings = LiveRings(tuple(symbols), venue=venue, instance=instance, beside=held)
+    rings.find()
+    return rings
+
+
+def _cache(settings: CacheSettings) -> CachePlan | None:
+    # What an engine has in memory cannot be read from here.
+    if not (settings.enabled and settings.redis.url):
+        return None
+    return CachePlan(
+        memory_ticks=settings.memory.max_ticks_per_symbol,
+        memory_ttl_s=settings.memory.ttl_seconds,
+        redis_url=settings.redis.url,
+        redis_ticks=settings.redis.max_ticks_per_symbol,
+        redis_ttl_s=settings.redis.ttl_seconds,
+    )
+
+
+def _give_up(form: str, stdout: TextIO, error: StrategyTimeoutError) -> None:
+    # The strategy swallows whatever is raised in it: nothing is left but to end the process. What is committed is on
+    # the disk.
+    with contextlib.redirect_stdout(stdout):
+        code = output.report(error, form=form)
+        with contextlib.suppress(OSError):
+            stdout.flush()
+    os._exit(code)
+
+
+class _Running:
+    # One run: the host, its control channel, the clock, the signals.
+
+    def __init__(self, plan: PaperPlan, host: PaperHost, rings: LiveRings, teller: Teller) -> None:
+        self._plan, self._host, self._rings, self._teller = plan, host, rings, teller
+        self._scope = trio.CancelScope()
+        self.stopped_by = 0
+        teller.give_up = self._scope.cancel
+
+    async def run(self, duration_s: float) -> None:
+        with single_error():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey_signals)
+                await nursery.start(serve_control, control.socket_path(self._plan.instance), self._operations())
+                with self._scope:
+                    await self._trade(duration_s)
+                nursery.cancel_scope.cancel()
+
+    async def _trade(self, duration_s: float) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._rings.keep)
+            await nursery.start(self._host.run)
+            if self._plan.has_files:
+                limit_memory(self._plan.memory_mb)
+            nursery.start_soon(self._tell)
+            if duration_s:
+                await trio.sleep(duration_s)
+                self._scope.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            await trio.sleep(STATUS_S)
+            self._teller.status(self._host.report())
+
+    async def _obey_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                self.stopped_by = self.stopped_by or number
+                self._scope.cancel()
+
+    def _operations(self) -> dict[str, Operation]:
+        async def ping(_request: dict[str, Any]) -> dict[str, Any]:
+            return {"pid": os.getpid(), "instance_id": self._plan.instance}
+
+        async def status(_request: dict[str, Any]) -> dict[str, Any]:
+            return self._host.report()
+
+        async def shutdown(_request: dict[str, Any]) -> dict[str, Any]:
+            self._scope.cancel()
+            return {"state": "draining"}
+
+        async def accounts() -> dict[str, Any]:
+            return self._host.document()
+
+        async def act(act: ActKind, target: str, *, by: str, confirm: str) -> dict[str, Any]:
+            return self._host.act(act, target, by=by, confirm=confirm)
+
+        own: dict[str, Operation] = {"ping": ping, "status": status, "shutdown": shutdown}
+        return own | paper_operations(accounts, act)
