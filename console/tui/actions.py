@@ -26,7 +26,7 @@ class Screen:
 
 SCREENS: Final = (
     Screen(1, "Ticks"),
-    Screen(2, "Accounts", "balances, positions, orders and fills of paper accounts"),
+    Screen(2, "Accounts"),
     Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
     Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
     Screen(5, "Backtest"),
@@ -62,7 +62,7 @@ ACTIONS: Final = (
     Action("first", ("g", "home"), "g", "first row"),
     Action("last", ("G", "end"), "G", "last row"),
     Action("focus", ("enter",), "enter", "open a row, edit a field"),
-    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 6, 7, 8)),
+    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 2, 6, 7, 8)),
     Action("sort", ("s",), "s", "sort by the next column", "sort", (1,)),
     Action("reverse", ("S",), "S", "turn the order round"),
     Action("interval", ("i",), "i", "next candle width", "candles", (1,)),
@@ -72,6 +72,15 @@ ACTIONS: Final = (
     Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
     Action("compress", ("c",), "c", "data: compress closed days", "compress", (6,)),
     Action("verify", ("v",), "v", "data: check what is stored", "verify", (6,)),
+    Action("pause_strategy", ("p",), "p", "accounts: pause, resume it", "pause", (2,), only=2, dangerous=True),
+    Action("resume_strategy", ("r",), "r", "accounts: pause, resume it", "resume", (2,), only=2, dangerous=True),
+    Action("halt_account", ("H",), "H", "accounts: halt, release it", "halt", (2,), only=2, dangerous=True),
+    Action("release_account", ("R",), "R", "accounts: halt, release it", "release", (2,), only=2, dangerous=True),
+    Action("next_list", ("tab",), "tab", "accounts: another list", "list", (2,), only=2),
+    Action("previous_list", ("shift+tab",), "⇧tab", "accounts: another list", only=2),
+    Action("next_account", ("right",), "→", "accounts: another account", only=2),
+    Action("previous_account", ("left",), "←", "accounts: another account", only=2),
+    Action("notes", ("n",), "n", "accounts: all about one", "details", (2,), only=2),
     Action("run", ("r",), "r", "backtest: run it", "run", (5,), only=5),
     Action("check", ("v",), "v", "backtest: check the data", "check", (5,), only=5),
     Action("cancel", ("x",), "x", "backtest: cancel", "cancel", (5,), only=5),
@@ -89,6 +98,8 @@ ACTIONS: Final = (
     Action("back", ("escape",), "esc", "back, close, clear filter"),
     Action("interrupt", ("ctrl+c",), "ctrl+c", "twice: leave"),
     Action("quit", ("q",), "q", "leave", "leave"),
+    Action("flatten", (), ":flatten", "close positions; asks first", dangerous=True),
+    Action("kill", (), ":kill", "stop all trading; asks first", dangerous=True),
     Action("shutdown", (), ":shutdown", "stop the engine; asks first", dangerous=True),
 )
 """Every act in the order of the help page."""
@@ -135,7 +146,8 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 
 _NEEDED: Final = (
     "quit", "help", "command", "run", "check", "cancel", "other_pane", "save", "subscribe", "unsubscribe", "compress",
-    "verify", "filter", "sort", "interval", "pause",
+    "verify", "next_list", "pause_strategy", "halt_account", "resume_strategy", "release_account", "notes", "filter",
+    "sort", "interval", "pause",
 )  # fmt: skip
 
 
@@ -158,7 +170,7 @@ def help_rows(
         shared.setdefault(action.help, []).append(action.shown)
     entries += [(" ".join(shown), text) for text, shown in shared.items()]
     if ascii_only:
-        words = str.maketrans({"↓": "down", "↑": "up", "→": "right", "←": "left"})
+        words = str.maketrans({"⇧": "S-", "↓": "down", "↑": "up", "→": "right", "←": "left"})
         entries = [(shown.translate(words), text) for shown, text in entries]
     keys = max(len(shown) for shown, _text in entries)
     whole = keys + 2 + max(len(text) for _shown, text in entries) <= (width - 2) // 2

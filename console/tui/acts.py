@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 from textual import events
 
 from console.tui import changes
+from console.tui.accounts import acts as account_acts
+from console.tui.accounts.acts import trades_on_paper
+from console.tui.accounts.document import copy_account
 from console.tui.actions import SCREENS, name_of
 from console.tui.backtest import acts as backtest_acts
 from console.tui.backtest.rows import command_text
 from console.tui.boardrows import copy_text
-from console.tui.commands import Command, find_key, parse_command
+from console.tui.commands import DESK_ACTS, Command, find_key, parse_command
 from console.tui.datarows import copy_series
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
 from console.tui.instancerows import copy_ring
@@ -25,6 +28,7 @@ from core.errors import UsageError
 
 if TYPE_CHECKING:
     from console.tui.app import RingsideApp
+    from console.tui.widgets.accounts import AccountsPane
     from console.tui.widgets.backtest import BacktestPane
     from console.tui.widgets.bars import HelpPage, LogPane
     from console.tui.widgets.board import Board
@@ -98,8 +102,10 @@ def answer(app: RingsideApp, mode: str, text: str) -> None:
         app.say(str(error))
 
 
-def _pane(app: RingsideApp) -> Board | BacktestPane | DataPane | InstancesPane | LogPane:
+def _pane(app: RingsideApp) -> Board | AccountsPane | BacktestPane | DataPane | InstancesPane | LogPane:
     # The one whose rows the keys move through.
+    if app.page == account_acts.PAGE:
+        return app.panes.accounts
     if app.page == 5:
         return app.panes.backtest
     if app.page == 6:
@@ -131,11 +137,17 @@ def _obey(app: RingsideApp, command: Command) -> None:
         changes.subscribe(app, argument)
     elif command.name == "unsubscribe":
         changes.unsubscribe(app, argument)
+    elif command.name in DESK_ACTS and (argument or command.name == "kill"):
+        account_acts.act_on(app, command.name, argument)
+    elif command.name == "pause" and app.page == account_acts.PAGE:
+        ACTS["pause_strategy"](app)
     else:
         ACTS[command.name](app)
 
 
-def _scrolled(app: RingsideApp) -> Board | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
+def _scrolled(
+    app: RingsideApp,
+) -> Board | AccountsPane | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
     # The help page lies over the others.
     return app.panes.help if app.panes.help.display else _pane(app)
 
@@ -163,6 +175,9 @@ def _focus(app: RingsideApp) -> None:
     if app.page == 5 and not app.panes.help.display:
         app.panes.backtest.backtest.edit()
         return
+    if app.page == account_acts.PAGE and not app.panes.help.display:
+        app.panes.accounts.toggle_notes()
+        return
     ring, stored = app.panes.instances.selected, app.panes.data.selected
     if app.page == 1 and app.panes.board.cursor is not None:
         app.attachment.select(app.panes.board.cursor)
@@ -188,6 +203,8 @@ def _ask(mode: str) -> Callable[[RingsideApp], None]:
         if mode == "filter":
             app.prompt.ask("filter", text=_pane(app).pattern)
         else:
+            if trades_on_paper(app):
+                app.link.glance_at_accounts()  # their names can be typed anywhere
             app.prompt.ask("command")
 
     return act
@@ -204,6 +221,10 @@ def _pause(app: RingsideApp) -> None:
 
 
 def _copy(app: RingsideApp) -> None:
+    if app.page == account_acts.PAGE:
+        if (account := app.panes.accounts.account) is not None:
+            _send(app, copy_account(account), f"the figures of {account.id}")
+        return
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
     if app.page == 5:
         _send(app, command_text(app.panes.backtest.backtest.form), "the command line")
@@ -248,7 +269,11 @@ def _back(app: RingsideApp) -> None:
         app.show_page(app.page)
     elif pane.pattern:
         pane.pattern = ""
-    elif (app.page == 6 and app.panes.data.hide_results()) or (app.page == 5 and app.panes.backtest.backtest.back()):
+    elif (
+        (app.page == 6 and app.panes.data.hide_results())
+        or (app.page == 5 and app.panes.backtest.backtest.back())
+        or (app.page == account_acts.PAGE and app.panes.accounts.back())
+    ):
         return
     elif app.page != 1:
         app.show_page(1)
@@ -312,7 +337,10 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "subscribe": changes.ask_symbol,
     "unsubscribe": changes.unsubscribe_selected,
     "shutdown": changes.shutdown,
+    "flatten": account_acts.ask_target("flatten"),
+    "kill": account_acts.ask_target("kill"),
     **{job: changes.begin(job) for job in JOBS},
     **backtest_acts.BACKTEST_ACTS,
+    **account_acts.ACCOUNT_ACTS,
 }
 """What to do for each act that is ours; the palette is Textual's own."""

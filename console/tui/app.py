@@ -20,6 +20,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from console.tui import output
+from console.tui.accounts.acts import targets
+from console.tui.accounts.document import Desk
 from console.tui.actions import ACTIONS, SCREENS, message_parts
 from console.tui.acts import ACTS, hear, take
 from console.tui.attach import Attachment
@@ -32,6 +34,7 @@ from console.tui.storewatch import StoreWatch
 from console.tui.terminal import ConsoleDriver, TerminalGuard
 from console.tui.text import ASCII, UNICODE, clean
 from console.tui.themes import THEMES, Depth, Palette, colour_depth, textual_themes
+from console.tui.widgets.accounts import AccountsPane
 from console.tui.widgets.backtest import BacktestPane
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
 from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
@@ -61,14 +64,14 @@ class Panes:
             TooSmall(look, id="small"),
         )
         self.data, self.instances = DataPane(look, id="data"), InstancesPane(look, id="instances")
-        self.backtest = BacktestPane(look, id="backtest")
+        self.accounts, self.backtest = AccountsPane(look, id="accounts"), BacktestPane(look, id="backtest")
         self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
-            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.backtest,
-            self.data, self.instances, self.log, self.help, self.small, *self.promises.values(),
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.accounts,
+            self.backtest, self.data, self.instances, self.log, self.help, self.small, *self.promises.values(),
         ]  # fmt: skip
 
     def draw_ticks(self, snapshot: Snapshot, selected: Key | None, *, frame: int, whole: bool) -> None:
@@ -118,7 +121,12 @@ class RingsideApp(App[int]):
         self.look = Look(Palette(self.theme_name, self.depth), ASCII if ascii_only else UNICODE, ascii_only)
         self.panes: Panes = Panes(self.look)
         self.prompt = Prompt(
-            lambda text: complete(text, self.keys, self.snapshot.venues if self.snapshot is not None else ()),
+            lambda text: complete(
+                text,
+                self.keys,
+                self.snapshot.venues if self.snapshot is not None else (),
+                lambda act: targets(self.link.accounts.desk or Desk(), act),
+            ),
             lambda typed: hear(self, typed),
             id="prompt",
         )
@@ -165,6 +173,7 @@ class RingsideApp(App[int]):
                         yield panes.ladder
                         yield panes.tape
             yield from panes.promises.values()
+            yield panes.accounts
             yield panes.backtest
             yield panes.data
             yield panes.instances
@@ -235,6 +244,7 @@ class RingsideApp(App[int]):
         """Go to one of the numbered screens."""
         self.page = number
         self.link.watch_services(number == 7)
+        self.link.watch_accounts(number == 2)
         if number == 5:
             self.panes.backtest.backtest.open()
         self.show(SCREENS[number - 1].identity)
@@ -286,7 +296,9 @@ class RingsideApp(App[int]):
             panes.log.draw(snapshot)
         elif whole or self._frame % 3 == 0:
             # Counters of half a second ago need no ten pictures a second.
-            if self.page == 5:
+            if self.page == 2:
+                panes.accounts.draw(snapshot, self.link.accounts)
+            elif self.page == 5:
                 panes.backtest.draw()
             elif self.page == 6:
                 panes.data.draw(snapshot, self.stored.view)

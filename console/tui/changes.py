@@ -33,8 +33,9 @@ def engine_name(app: RingsideApp) -> str:
     return "" if status is None or not app.snapshot or not app.snapshot.health.reachable else status.instance_id
 
 
-def _changeable(app: RingsideApp) -> bool:
-    # The engine refuses too; this spares the operator the typing.
+def is_changeable(app: RingsideApp) -> bool:
+    """Whether the engine would do what is asked of it; if not, it is said why. The engine refuses too: this spares
+    the operator the typing."""
     if not engine_name(app):
         app.say("no engine can be reached that could be changed")
     elif app.snapshot is not None and app.snapshot.status is not None and app.snapshot.status.read_only:
@@ -44,7 +45,8 @@ def _changeable(app: RingsideApp) -> bool:
     return False
 
 
-def _confirm_first(app: RingsideApp, question: str, pending: Pending) -> None:
+def ask_name_of(app: RingsideApp, question: str, pending: Pending) -> None:
+    """Ask for the name in `pending`, and do it when that was typed."""
     app.pending = pending
     app.panes.keys.display = False
     app.prompt.ask("confirm", question=f"{question}; type {pending.name} to do it:")
@@ -64,11 +66,11 @@ def confirm(app: RingsideApp, text: str) -> None:
 
 def shutdown(app: RingsideApp) -> None:
     """Ask for the engine's name, then stop it."""
-    if _changeable(app):
+    if is_changeable(app):
         pending = Pending(
             name=engine_name(app), operation="shutdown", done="asked the engine to stop", kept="not stopped"
         )
-        _confirm_first(app, "stops the engine for everybody", pending)
+        ask_name_of(app, "stops the engine for everybody", pending)
 
 
 def begin(job: str) -> Callable[[RingsideApp], None]:
@@ -88,7 +90,7 @@ def ask_symbol(app: RingsideApp) -> None:
     """Ask which symbol to subscribe to."""
     if app.page != 7:
         app.say("a subscribes on screen 7; :subscribe does everywhere")
-    elif _changeable(app):
+    elif is_changeable(app):
         app.panes.keys.display = False
         app.prompt.ask("subscribe", question="symbol [venue]:")
 
@@ -96,7 +98,7 @@ def ask_symbol(app: RingsideApp) -> None:
 def subscribe(app: RingsideApp, text: str) -> None:
     """Subscribe to `SYMBOL`, or to `SYMBOL VENUE`. Raises `UsageError` when the text is neither."""
     symbol, venue = parse_subject(text)
-    if _changeable(app):
+    if is_changeable(app):
         app.link.ask("subscribe", symbol=symbol, venue=venue)
         app.say(f"asked for {symbol} {venue}".strip())
 
@@ -130,10 +132,10 @@ def unsubscribe(app: RingsideApp, text: str) -> None:
 
 
 def _unsubscribe(app: RingsideApp, key: Key) -> None:
-    if _changeable(app):
+    if is_changeable(app):
         symbol, venue = key
         pending = Pending(
             name=symbol, operation="unsubscribe", arguments={"symbol": symbol, "venue": venue},
             done=f"asked to leave {symbol} {venue}", kept=f"{symbol} stays",
         )  # fmt: skip
-        _confirm_first(app, f"takes {symbol} {venue} from everybody", pending)
+        ask_name_of(app, f"takes {symbol} {venue} from everybody", pending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -23,7 +23,11 @@ _ALIASES: Final = {
 _PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", *JOBS)
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
-NAMES: Final = tuple(sorted(("export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT)))
+DESK_ACTS: Final = ("pause", "resume", "halt", "release", "flatten", "kill")
+"""What can be asked of a desk that trades on paper: all but the last name a strategy or an account."""
+EVERYTHING: Final = "all"
+"""The target that means every strategy and account."""
+NAMES: Final = tuple(sorted({"export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT, *DESK_ACTS}))
 _LISTED: Final = 12  # choices that a message names
 _NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 
@@ -55,12 +59,23 @@ def parse_command(text: str, keys: Sequence[Key]) -> Command:
         if find_key(text, keys) is None:
             raise UsageError("no such command", _shown(words[0]), hint=f"there are {', '.join(NAMES)}")
         return Command("symbol", text.strip())
+    if name in DESK_ACTS and (argument or name not in _PLAIN):
+        return _desk_command(name, argument)
     if name in _WITH_SUBJECT:
         return Command(name, " ".join(parse_subject(argument)).strip())
     if name in _WITH_ARGUMENT and name != "filter" and argument not in _choices(name, keys):
         return Command(name, _nearest(name, argument, keys))
     if name in _PLAIN and argument:
         raise UsageError(f"{name} takes nothing more", _shown(argument), hint=f"just :{name}")
+    return Command(name, argument)
+
+
+def _desk_command(name: str, argument: str) -> Command:
+    if name == "kill" and argument:
+        raise UsageError("kill is about the whole desk", _shown(argument), hint="just :kill; it asks for its name")
+    if name != "kill" and len(argument.split()) != 1:
+        whose = "an account" if name in ("halt", "release") else "a strategy or an account"
+        raise UsageError(f"{name} what", _shown(argument), hint=f"name {whose}, or {EVERYTHING}")
     return Command(name, argument)
 
 
@@ -106,10 +121,16 @@ def parse_subject(text: str) -> Key:
     return words[0], words[1] if len(words) == 2 else ""
 
 
-def complete(text: str, keys: Sequence[Key], venues: Sequence[str] = ()) -> str:
+def complete(
+    text: str,
+    keys: Sequence[Key],
+    venues: Sequence[str] = (),
+    targets: Callable[[str], Sequence[str]] = lambda _act: (),
+) -> str:
     """`text` with its last word completed as far as one candidate goes; unchanged when there is none.
 
-    `keys` are the instruments on the board, `venues` those that could be subscribed to.
+    `keys` are the instruments on the board, `venues` those that could be subscribed to, `targets` gives what each of
+    `DESK_ACTS` can be about.
     """
     head, space, last = text.rpartition(" ")
     if not space:
@@ -121,6 +142,8 @@ def complete(text: str, keys: Sequence[Key], venues: Sequence[str] = ()) -> str:
             candidates = [key[1] for key in keys if key[0].upper() == head.split()[1].upper()]
         elif name == "subscribe" and len(head.split()) > 1:
             candidates = list(venues)
+        elif name in DESK_ACTS:
+            candidates = list(targets(name)) if len(head.split()) == 1 else []
     found = [one for one in candidates if one.lower().startswith(last.lower())] if last else []
     return f"{head}{space}{found[0]}" if found else text
 

@@ -1,6 +1,6 @@
 """Threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
-second, one for its store while somebody looks, and one carries out what an operator asked for, which may take as long
-as a venue takes to answer."""
+second, one for its store and one for its accounts while somebody looks, and one carries out what an operator asked
+for, which may take as long as a venue takes to answer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from console.tui.accounts.document import Heard
+from console.tui.accounts.parsing import parse_desk
+from console.tui.commands import DESK_ACTS
 from console.tui.services import Services, read_services
 from console.tui.status import EngineStatus, parse_status
 from console.tui.stored import JOBS, parse_store
@@ -24,8 +27,11 @@ Answer = TypeVar("Answer")
 
 POLL_S: Final = 0.5
 STORE_POLL_S: Final = 1.0
+ACCOUNTS_POLL_S: Final = 1.0
 STORE_S: Final = 10.0
 REQUEST_S: Final = 15.0
+_NOT_OFFERED: Final = "usage"
+"""How an engine refuses that knows of no paper trading."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,24 +53,59 @@ class Request:
     arguments: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return " ".join((self.operation, *(value for _name, value in self.arguments if value)))
+        said = (value for name, value in self.arguments if value and name != "confirm")
+        return " ".join((self.operation, *said))
+
+
+class _Watched:
+    # A question that is asked again and again while somebody looks, in a thread of its own.
+    def __init__(
+        self, name: str, poll_s: float, look: Callable[[ControlClient], None], client: ControlClient
+    ) -> None:
+        self._poll_s, self._look, self._client = poll_s, look, client
+        self._watching, self._stopped, self._wanted = False, threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def watch(self, watching: bool) -> None:
+        if watching and not self._watching:
+            self._wanted.set()
+        self._watching = watching
+
+    def glance(self) -> None:
+        self._wanted.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            wanted = self._wanted.wait(self._poll_s if self._watching else None)
+            self._wanted.clear()
+            if not self._stopped.is_set() and (wanted or self._watching):
+                self._look(self._client)
+        self._client.close()
 
 
 class EngineLink:
-    """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store.
-    `start` it, and `stop` it."""
+    """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store and
+    of its accounts. `start` it, and `stop` it."""
 
     def __init__(self, path: Path, *, poll_s: float = POLL_S) -> None:
-        self.report, self.stored = Report(), StoreReport()
+        self.report, self.stored, self.accounts = Report(), StoreReport(), Heard()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
-        self._watching, self._watching_store = False, False
+        self._watching = False
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._stopped, self._wanted, self._store_wanted = threading.Event(), threading.Event(), threading.Event()
+        self._stopped, self._wanted = threading.Event(), threading.Event()
+        patient = (ControlClient(path, timeout_s=STORE_S) for _ in range(2))  # both may have to look at a disk
+        self._store = _Watched("engine-store", STORE_POLL_S, self._look_at_store, next(patient))
+        self._accounts = _Watched("engine-accounts", ACCOUNTS_POLL_S, self._look_at_accounts, next(patient))
         self._threads = [
             threading.Thread(target=self._run, name="engine-link", daemon=True),
             threading.Thread(target=self._carry_out, name="engine-requests", daemon=True),
-            threading.Thread(target=self._look_at_store, name="engine-store", daemon=True),
+            self._store.thread,
+            self._accounts.thread,
         ]
 
     def start(self) -> None:
@@ -76,7 +117,8 @@ class EngineLink:
         """Ask no more. Returns at once or within half a second; a question under way is left to itself."""
         self._stopped.set()
         self._wanted.set()
-        self._store_wanted.set()
+        self._store.stop()
+        self._accounts.stop()
         self._requests.put(None)
         if self._threads[0].is_alive():
             self._threads[0].join(0.5)
@@ -89,9 +131,15 @@ class EngineLink:
 
     def watch_store(self, watching: bool) -> None:
         """Ask for the store about once a second, or no longer."""
-        if watching and not self._watching_store:
-            self._store_wanted.set()
-        self._watching_store = watching
+        self._store.watch(watching)
+
+    def watch_accounts(self, watching: bool) -> None:
+        """Ask for the accounts about once a second, or no longer."""
+        self._accounts.watch(watching)
+
+    def glance_at_accounts(self) -> None:
+        """Ask for the accounts once."""
+        self._accounts.glance()
 
     def ask(self, operation: str, **arguments: str) -> None:
         """Have the engine do something; a sentence about how it went appears in `answers`."""
@@ -111,20 +159,24 @@ class EngineLink:
             self._wanted.clear()
         client.close()
 
-    def _look_at_store(self) -> None:
-        client = ControlClient(self._path, timeout_s=STORE_S)
-        while not self._stopped.is_set():
-            wanted = self._store_wanted.wait(STORE_POLL_S if self._watching_store else None)
-            self._store_wanted.clear()
-            if self._stopped.is_set() or not (wanted or self._watching_store):
-                continue
-            number = self.stored.number + 1
-            try:
-                answer = _answer(client, Request("store"), parse_store)
-                self.stored = StoreReport(number=number, at_ns=monotonic_ns(), answer=answer)
-            except ControlError as error:
-                self.stored = StoreReport(number=number, at_ns=monotonic_ns(), reason=_reason(error))
-        client.close()
+    def _look_at_store(self, client: ControlClient) -> None:
+        number = self.stored.number + 1
+        try:
+            answer = _answer(client, Request("store"), parse_store)
+            self.stored = StoreReport(number=number, at_ns=monotonic_ns(), answer=answer)
+        except ControlError as error:
+            self.stored = StoreReport(number=number, at_ns=monotonic_ns(), reason=_reason(error))
+
+    def _look_at_accounts(self, client: ControlClient) -> None:
+        before = self.accounts
+        number = before.number + 1
+        try:
+            desk = _answer(client, Request("accounts"), parse_desk)
+            self.accounts = Heard(number=number, desk=desk, refused=desk is None)
+        except ControlError as error:
+            refused = error.category == _NOT_OFFERED
+            desk = None if refused else before.desk
+            self.accounts = Heard(number=number, desk=desk, reason=_reason(error), refused=refused)
 
     def _carry_out(self) -> None:
         while (request := self._requests.get()) is not None:
@@ -136,7 +188,9 @@ class EngineLink:
             else:
                 self.answers.put(f"{request}: the engine agreed")
                 if request.operation in JOBS:
-                    self._store_wanted.set()  # one look, whether or not anybody watches, to learn of the job
+                    self._store.glance()  # one look, whether or not anybody watches, to learn of the job
+                if request.operation in DESK_ACTS:
+                    self._accounts.glance()
             finally:
                 client.close()
             self._wanted.set()

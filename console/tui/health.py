@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from console.tui.healthwords import is_unwell
+from console.tui.paperwords import paper_problems
 from console.tui.snapshot import Health
 from console.tui.status import EngineStatus, Feed
 from console.tui.storewords import store_problems
@@ -86,7 +87,7 @@ class HealthBook:
         withheld = 0
         unwell: list[Feed] = []
         if status is not None:
-            sentences += store_problems(status)
+            sentences += store_problems(status) + paper_problems(status)
             others = [
                 reader
                 for ring in status.rings

@@ -129,13 +129,25 @@ class LogLine:
 
 
 @attrs.frozen(kw_only=True)
+class PaperState:
+    """How paper trading does: `state` is "starting", "trading", "failed" or "off", for the `reason` given; so many of
+    its `strategies` were `stopped`, and the accounts that are `halted`."""
+
+    state: str = ""
+    reason: str = ""
+    strategies: int = 0
+    stopped: int = 0
+    halted: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class EngineStatus:
     """The whole answer. Delays in ns; `recording` is a file's name; `store_lag_s` is None when nothing is stored.
     `store_kind` and `store_place` are those of `console.tui.stored.StoreAnswer`.
 
     `store_problem` is empty while storing goes well, `store_lost` counts records of every schema that were
-    overwritten unstored, and `store_repairs` are sentences about damage found in stored files. `spill` and `cache`
-    are None where there is no database to be down and no cache.
+    overwritten unstored, and `store_repairs` are sentences about damage found in stored files. `spill`, `cache` and
+    `paper` are None where there is no database to be down, no cache, and no paper trading.
     """
 
     instance_id: str = ""
@@ -161,6 +173,7 @@ class EngineStatus:
     store_repairs: tuple[str, ...] = ()
     spill: Spill | None = None
     cache: CacheState | None = None
+    paper: PaperState | None = None
     connections: tuple[Connection, ...] = ()
     feeds: tuple[Feed, ...] = ()
     rings: tuple[Ring, ...] = ()
@@ -196,10 +209,23 @@ def parse_status(raw: Raw) -> EngineStatus:
         store_repairs=tuple(clean(text) for text in read_list(store, "repairs") if isinstance(text, str)),
         spill=parse_spill(store),
         cache=parse_cache(raw),
+        paper=_paper(read_mapping(raw, "paper")),
         connections=connections,
         feeds=tuple(_feed(row, venues.get(read_text(row, "venue"))) for row in read_rows(raw, "feeds")),
         rings=tuple(_ring(row) for row in read_rows(raw, "rings") if read_text(row, "path")),
         log=tuple(_log_line(row) for row in read_rows(raw, "log")[-200:]),
+    )
+
+
+def _paper(row: Raw) -> PaperState | None:
+    if row.get("enabled") is not True:
+        return None
+    return PaperState(
+        state=read_text(row, "state", limit=20),
+        reason=read_text(row, "reason", limit=300),
+        strategies=read_count(row, "strategies"),
+        stopped=read_count(row, "stopped"),
+        halted=tuple(clean(one, limit=64) for one in read_list(row, "halted") if isinstance(one, str)),
     )
 
 

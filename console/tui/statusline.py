@@ -5,6 +5,7 @@ Every light is a character and a word, never a colour alone.
 
 from __future__ import annotations
 
+from console.tui.paperwords import paper_cells
 from console.tui.snapshot import NO_ENGINE, Health, Snapshot
 from console.tui.status import Connection, EngineStatus
 from console.tui.storewords import status_cells
@@ -140,6 +141,7 @@ def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool) ->
     cells += [("lost ", "bar_dim" if not health.lost else "bar_down")]
     cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
     cells += status_cells(status, glyphs)
+    cells += paper_cells(status, glyphs)
     if health.withheld:
         noun = "book" if health.withheld == 1 else "books"
         cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,14 @@ def see(engine: FakeEngine) -> Callable[..., None]:
     """Run a coroutine function with a console of that engine, in a loop of its own."""
 
     def run(
-        scene: Callable[[Console], Awaitable[None]], *, size: tuple[int, int] = (120, 40), **options: Any
+        scene: Callable[[Console], Awaitable[None]],
+        *,
+        size: tuple[int, int] = (120, 40),
+        terminal: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
         async def whole() -> None:
-            environment = {"TERM": "xterm-256color", "RINGSIDE_HOME": os.environ["RINGSIDE_HOME"]}
+            environment = {"TERM": "xterm-256color", "RINGSIDE_HOME": os.environ["RINGSIDE_HOME"], **(terminal or {})}
             app = RingsideApp(engine.socket_path, environment=environment, **options)
             async with app.run_test(size=size) as pilot:
                 await scene(Console(app, pilot))

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from console.tui.commands import DESK_ACTS
 from core.model.fixedpoint import parse_price, parse_quantity, split_quantity
 from core.model.publishers import PUBLISHERS
 from core.model.records import (
@@ -63,6 +64,7 @@ class FakeEngine:
         self.healths: dict[tuple[str, str], dict[str, str]] = {}
         self.store_refusal: dict[str, Any] = {}
         self.stored: dict[str, Any] = {"enabled": False}
+        self.desk: dict[str, Any] = {}
         self.answer_overrides: dict[str, Any] = {}
         self._capacity = capacity
         self._writers: dict[tuple[str, str, Schema], RingWriter] = {}
@@ -220,12 +222,18 @@ class FakeEngine:
             return {"ok": False, "error": self.store_refusal}
         if operation == "store":
             return {"ok": True, "result": self.stored}
+        if operation == "accounts" and not self.desk:
+            return {"ok": False, "error": {"category": "usage", "message": "no such operation", "hint": ""}}
+        if operation == "accounts":
+            return {"ok": True, "result": self.desk}
         if self.refusal:
             return {"ok": False, "error": self.refusal}
         if operation in ("subscribe", "unsubscribe"):
             change = {name: request[name] for name in ("symbol", "venue")}
             getattr(self, operation)(**change)
             self.changes.append({"operation": operation, **change})
+        if operation in DESK_ACTS:
+            self.changes.append({name: request.get(name, "") for name in ("op", "target", "confirm")})
         if operation in ("compress", "verify"):
             self.changes.append({"operation": operation})
         return {"ok": True, "result": {}}

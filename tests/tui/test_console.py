@@ -126,7 +126,9 @@ def test_every_screen_is_reached_by_its_number(see: See) -> None:
 
     async def scene(console: Console) -> None:
         await console.until("Board")
-        for one in SCREENS[1:4]:
+        await console.press("2")
+        await console.until("The engine does not trade on paper.")
+        for one in SCREENS[2:4]:
             await console.press(str(one.number))
             text = await console.until(one.promise)
             assert "Not there yet" in text
@@ -145,12 +147,14 @@ def test_every_screen_is_reached_by_its_number(see: See) -> None:
 
 
 def test_the_help_page_names_every_key(see: See) -> None:
-    """`?` lists every act with its keys, also at 80x24, and `?` again takes it away."""
+    """`?` lists every act with its keys, at 80x24 on a page and a few lines, and `?` again takes it away."""
 
     async def scene(console: Console) -> None:
         await console.until("Board")
         await console.press("question_mark")
         text = await console.until("esc closes it")
+        await console.press("G")
+        text += await console.until("j, k: the end")
         for action in ACTIONS:
             if not action.name.startswith("screen_"):
                 assert action.help in text, action

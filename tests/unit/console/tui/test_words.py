@@ -317,7 +317,10 @@ def test_every_act_can_be_carried_out() -> None:
     assert len(keys) == len(set(keys))
     assert (name_of("v", page=5), name_of("v", page=6), name_of("h", page=1)) == ("check", "verify", None)
     assert [action.keys for action in ACTIONS if action.name == "shutdown"] == [()]
-    assert {action.name for action in ACTIONS if action.dangerous} == {"shutdown", "unsubscribe"}
+    assert {action.name for action in ACTIONS if action.dangerous} == {
+        "shutdown", "unsubscribe", "pause_strategy", "resume_strategy", "halt_account", "release_account", "flatten",
+        "kill",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
