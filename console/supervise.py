@@ -218,6 +218,8 @@ class Engine:
         ]
 
     def _keeps_up(self) -> bool:
+        if self.paper is not None and not self.paper.keeps_up():
+            return False
         if self.storage is not None:
             return self.storage.keeps_up()
         assert self.publisher is not None

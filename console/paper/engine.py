@@ -15,6 +15,7 @@ import trio
 from console.paper.childhost import PaperChild
 from console.paper.inside import PaperInside
 from console.paper.on_disk import document_on_disk
+from console.paper.rings import READER_NAME
 from console.restarts import RestartBudget
 from core.clock import NS_PER_S, wall_ns
 from core.errors import ConsoleError, PermanentError, TransientError, single_error
@@ -79,6 +80,14 @@ class PaperService:
     def stop(self) -> None:
         """Take what is in the rings, write it down, and end."""
         self._stop.set()
+
+    def keeps_up(self) -> bool:
+        """Whether a recording may play on: they trade, and no ring is more than half full of what they have not seen.
+        One is not held back for ever by those who do not begin."""
+        if self.state == "starting":
+            return wall_ns() - self._engine.started_ns > BEGINNING_NS
+        assert self._engine.publisher is not None
+        return self.state != "trading" or self._engine.publisher.lag_of(READER_NAME) < 0.5
 
     async def run(self) -> None:
         """Trade until stopped. What fails for good is shown, and raised by nobody."""

@@ -138,13 +138,19 @@ class RingPublisher:
         """How many records may be pushed into a ring before one is overwritten that is not stored yet; all that it
         holds where no store reads."""
         writer = self.channel(instrument, schema)
-        lags = _store_lags(self._rings[instrument.venue, instrument.symbol, schema], {})
+        lags = _lags(self._rings[instrument.venue, instrument.symbol, schema], STORE_READER, {})
         return writer.capacity - min(lags, default=0)
 
     def store_lag(self) -> float:
         """How far the store is behind at the worst ring, as a share of the ring; 1 where no store reads one yet."""
         starts: dict[int, int] = {}
         return max((_store_lag(ring, starts) for ring in self._rings.values()), default=0.0)
+
+    def lag_of(self, reader: str) -> float:
+        """How far readers of that name are behind at the worst ring that one reads, as a share of the ring."""
+        starts: dict[int, int] = {}
+        shares = [lag / ring.writer.capacity for ring in self._rings.values() for lag in _lags(ring, reader, starts)]
+        return max(shares, default=0.0)
 
     def rings(self) -> list[PublishedRing]:
         """Every ring opened so far."""
@@ -163,12 +169,12 @@ class RingPublisher:
 
 
 def _store_lag(ring: PublishedRing, starts: dict[int, int]) -> float:
-    lags = _store_lags(ring, starts)
+    lags = _lags(ring, STORE_READER, starts)
     return min(lags) / ring.writer.capacity if lags else 1.0
 
 
-def _store_lags(ring: PublishedRing, starts: dict[int, int]) -> list[int]:
-    return [reader.lag for reader in ring.observer.readers(starts) if reader.name == STORE_READER]
+def _lags(ring: PublishedRing, name: str, starts: dict[int, int]) -> list[int]:
+    return [reader.lag for reader in ring.observer.readers(starts) if reader.name == name]
 
 
 def _close(ring: PublishedRing) -> None:

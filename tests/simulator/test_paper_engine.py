@@ -418,3 +418,19 @@ def test_serve_trades_on_paper_and_says_what_came_of_it(console: Console, tmp_pa
         (("--strategy", "sma"), 2),
     ):
         assert console(*line, *more).code == code
+
+
+def test_a_recording_waits_for_those_who_trade(console: Console, captures: Path, tmp_path: Path) -> None:
+    """Played as fast as it goes, none of its trades passes them by, and the session is the backtest of it."""
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[paper_trading]\nbars = "20t"\nmode = "each-tick"\n', encoding="utf-8")
+    recording = captures / "binance" / "spot_btcusdt_20240809.txt.gz"
+    line = ("serve", "--provider", "binance", "--recording", str(recording), "--speed", "max", "--until-end")
+    trading = ("--paper-trading", "--strategy", "sma", "--config", str(settings), "--json")
+    done: Done = console(*line, *trading)
+    assert done.json["paper"]["fills"] > 100
+    (feed,) = done.json["feeds"]
+    (symbol,) = console("accounts", "--json").json["symbols"]
+    assert (symbol["holes"], symbol["lost"]) == (0, 0)
+    assert feed["trades"] - 1000 < symbol["ticks"] <= feed["trades"]  # less those that were there before it began
+    assert console("parity", "latest", "--json").json["percent"] == 100.0
