@@ -54,6 +54,9 @@ TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
 }
 """Which state may follow which."""
 
+OPEN_STATES: Final = frozenset(state for state, following in TRANSITIONS.items() if following)
+"""Those of an order of which something more will become."""
+
 
 class RefusedOrderError(PermanentError):
     """The exchange does not take the order: too large for the account, no number, no such account."""

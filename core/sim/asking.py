@@ -23,6 +23,12 @@ class StrategyError(PermanentError):
     category = "strategy"
 
 
+def reset(strategy: Strategy) -> None:
+    """Let a strategy begin anew. Raises `StrategyError`."""
+    with _blamed(strategy, "beginning anew"):
+        strategy.reset()
+
+
 def all_at_once(strategy: Strategy, events: BarSeries) -> NDArray[np.int8] | None:
     """What a strategy answers to all `events` at once, None where it has no such form. Raises `StrategyError`."""
     with _blamed(strategy, "answering all events"):

@@ -20,7 +20,7 @@ from core.clock import DAY_NS, NS_PER_S
 from core.model.instruments import Instrument
 from core.model.orders import OrderState
 from core.sim.accounts import AccountsConfig
-from core.sim.asking import all_at_once, of_array, one_by_one
+from core.sim.asking import all_at_once, of_array, one_by_one, reset
 from core.sim.depth import Books
 from core.sim.exchange import Exchange, take_back_all
 from core.sim.ledger import Ledger
@@ -73,7 +73,7 @@ def run_backtest(
         ConsoleError: the request makes no sense.
     """
     strategy = request.strategy
-    strategy.reset()
+    reset(strategy)
     events = request.series() if series is None else series
     spec = request.accounts.account_for_strategy(strategy.name)
     named = request.account or strategy.account_id()

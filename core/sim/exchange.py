@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final
 
 import numpy as np
@@ -32,7 +32,7 @@ from core.sim.models import Execution
 from core.sim.waiting import Waiting
 
 MAX_WORKING: Final = 200
-"""So many orders may wait at a time, about as many as venues allow."""
+"""So many orders of an account may wait at a time, about as many as venues allow."""
 
 # Members of an enumeration are looked up by Python code; an order asks for several.
 _BUY: Final = Side.BUY
@@ -53,8 +53,9 @@ class Exchange:
 
     `orders` holds every order given and `fills` what became of them since `take` was called last, both in the order
     of time. `liquidated` are the accounts that lost a position because they could not bear it; they get no orders any
-    more. Exchanges on one ledger share it, and the `numbers` of orders. `check` has a word before an order of a
-    strategy is taken. `before_e9` was the last price before the trades.
+    more but an operator's. Exchanges on one ledger share it, and the `numbers` of orders. `check` has a word
+    before an order is taken. Orders of strategies do no more for accounts that are `halted` than reduce a position.
+    `before_e9` was the last price before the trades.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Exchange:
         numbers: Iterator[int] | None = None,
         liquidated: set[str] | None = None,
         check: Check = unchecked,
+        halted: Container[str] = frozenset(),
         before_e9: int = 0,
     ) -> None:
         self.instrument = instrument
@@ -76,7 +78,7 @@ class Exchange:
         self.fills: list[Fill] = []
         self.liquidated = set[str]() if liquidated is None else liquidated
         self._numbers = itertools.count(1) if numbers is None else numbers
-        self._check_more = check
+        self._check_more, self._halted = check, halted
         self.outsized = 0
         """Fills without a book that were larger than the trade whose price they took."""
         self._execution = execution
@@ -86,7 +88,8 @@ class Exchange:
         """The number of the first trade that it has not seen."""
         self.held_e8: defaultdict[tuple[str, str], int] = defaultdict(int)
         """What the orders of each (account, strategy) have bought, below 0 when it is short."""
-        self._before_e9 = before_e9
+        self.before_e9 = before_e9
+        """The last price of trades that came before those it is fed, and that it may never have seen."""
         self._working: list[Waiting] = []
         self._bearable: dict[str, Waiting] = {}
         # The trade that resting orders share now, and what is left of it.
@@ -98,7 +101,7 @@ class Exchange:
         them is number 0 from now on."""
         assert self.at >= len(self._ticks), "what was there is used up"
         if len(self._ticks):
-            self._before_e9 = self._ticks.price_e9.item(-1)
+            self.before_e9 = self._ticks.price_e9.item(-1)
         self._ticks, self.at, self._shared = ticks, 0, -1
         for one in self._bearable.values():
             one.searched = 0
@@ -130,14 +133,14 @@ class Exchange:
         self.orders.append(order)
         try:
             order.account = self.ledger.resolve(order.account).id
-            if order.account in self.liquidated:
-                raise RefusedOrderError("account closed", f"{order.account} was liquidated")
-            if len(self._working) >= MAX_WORKING:
-                raise RefusedOrderError("too many orders", f"{MAX_WORKING} wait already", hint="cancel some")
-            check_order(order, self.instrument)
             if not order.reason:
-                self._check_more(order, self.instrument, order.limit_e9 or order.stop_e9 or last_e9)
-            self._lock(order, last_e9)
+                _check_room(self, order.account)
+            check_order(order, self.instrument)
+            self._check_more(order, self.instrument, order.limit_e9 or order.stop_e9 or last_e9)
+            # Of an operator's that close opposite parts of a position, one frees what the other one takes.
+            if not (order.reason and self._margin):
+                price_e9, fee_ppm = _dearest(self._execution, self.instrument, order, last_e9)
+                self.ledger.lock(order, self.instrument, price_e9=price_e9, fee_ppm=fee_ppm)
         except RefusedOrderError as error:
             order.enter(OrderState.REJECTED, str(error))
             return
@@ -151,20 +154,8 @@ class Exchange:
         if self._books is not None and number >= 0:
             shown = self._books.ask_e9 if order.side is _BUY else self._books.bid_e9
             return (int(shown[number, 0]) - order.limit_e9) * order.side.sign <= 0
-        price_e9 = int(self._ticks.price_e9[first - 1]) if first else self._before_e9 or one.last_e9
+        price_e9 = int(self._ticks.price_e9[first - 1]) if first else self.before_e9 or one.last_e9
         return (order.limit_e9 - price_e9) * order.side.sign >= (0 if self._execution.touch else 1)
-
-    def _lock(self, order: Order, last_e9: int) -> None:
-        # Money for what it may cost, as far as can be said before.
-        fees = self._execution.fees
-        if order.kind is _LIMIT:
-            price_e9, fee_ppm = order.limit_e9, max(fees.maker_ppm, fees.taker_ppm)
-        else:
-            price_e9, fee_ppm = (
-                _slipped_e9(self._execution, self.instrument, order, order.stop_e9 or last_e9),
-                fees.taker_ppm,
-            )
-        self.ledger.lock(order, self.instrument, price_e9=price_e9, fee_ppm=fee_ppm)
 
     def working(self, strategy: str) -> list[Order]:
         """The orders of a strategy that still wait; never a liquidation, whatever the strategy is called."""
@@ -252,6 +243,17 @@ class Exchange:
         quantity_e8 -= quantity_e8 % self.instrument.quantity_increment_e8
         if quantity_e8 <= 0:
             return
+        if order.account not in self._halted or order.reason:
+            self._settle(order, tick, price_e9, quantity_e8, maker=maker)
+            return
+        # Several orders that only reduce the position, each for itself, do not turn it together.
+        reduced_e8 = max(-self.ledger.position_e8(order.account, self.instrument) * order.side.sign, 0)
+        if reduced_e8:
+            self._settle(order, tick, price_e9, min(quantity_e8, reduced_e8), maker=maker)
+        if quantity_e8 > reduced_e8 and not order.done:
+            order.enter(OrderState.CANCELLED, f"{order.account} is halted, and has nothing more to close")
+
+    def _settle(self, order: Order, tick: int, price_e9: int, quantity_e8: int, *, maker: bool) -> None:
         fees = self._execution.fees
         try:
             fill = self.ledger.settle(
@@ -280,8 +282,12 @@ class Exchange:
             self._guard(account, self.at)
 
     def _guard(self, account: str, tick: int) -> None:
-        # The price at which the account can bear its position no longer stands there like a stop order.
-        guard = None if account in self.liquidated else guard_of(self.ledger, account, self.instrument)
+        # The price at which the account can bear its position no longer stands there like a stop order, also of one
+        # that lost another position already.
+        closing = account in self.liquidated and any(
+            one.account == account and one.reason == LIQUIDATION for one in self.waiting
+        )
+        guard = None if closing else guard_of(self.ledger, account, self.instrument)
         self._bearable.pop(account, None)
         if guard is not None:
             self._bearable[account] = Waiting(guard, tick)
@@ -310,6 +316,23 @@ def take_back_all(exchange: Exchange) -> None:
     """Take back everything that waits, because there are no more trades."""
     for order in list(exchange.waiting):
         exchange.cancel(order, "the data ended")
+
+
+def _check_room(exchange: Exchange, account: str) -> None:
+    # What an operator wants is exempt: it is to be got out of.
+    if account in exchange.liquidated:
+        raise RefusedOrderError("account closed", f"{account} was liquidated")
+    waiting = [order for order in exchange.waiting if order.account == account]
+    if len(waiting) >= MAX_WORKING:
+        raise RefusedOrderError("too many orders", f"{MAX_WORKING} wait already", hint="cancel some")
+
+
+def _dearest(execution: Execution, instrument: Instrument, order: Order, last_e9: int) -> tuple[int, int]:
+    # The price and the fee that an order may come to, as far as can be said before.
+    fees = execution.fees
+    if order.kind is _LIMIT:
+        return order.limit_e9, max(fees.maker_ppm, fees.taker_ppm)
+    return _slipped_e9(execution, instrument, order, order.stop_e9 or last_e9), fees.taker_ppm
 
 
 def _slipped_e9(execution: Execution, instrument: Instrument, order: Order, price_e9: int) -> int:

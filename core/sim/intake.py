@@ -18,6 +18,8 @@ GRACE_NS: Final = 2 * NS_PER_S
 """So far may a trade be behind the newest one; so long after it an instant has passed."""
 AHEAD_NS: Final = 3600 * NS_PER_S
 """What lies so far ahead of everything that is known of the time is a mistake of the venue."""
+BELIEVED: Final = 100
+"""After so many of those, and no other, it is the machine's clock that is wrong."""
 _NEVER_NS: Final = -(2**63)
 
 
@@ -35,6 +37,11 @@ class Intake:
         self._newest_mono_ns: int | None = None
         self._marked_ns = 0
         self._known_ns = _NEVER_NS
+
+    @property
+    def left_out(self) -> int:
+        """How many trades were left out for what they say of themselves."""
+        return self.late + self.future + self.unpriced
 
     def renew(self) -> None:
         """What follows is read from another ring: trades that are not newer than the newest are left out."""
@@ -67,6 +74,8 @@ class Intake:
         future = (times_ns > recv_ns + AHEAD_NS) & ~unpriced
         if self._newest_mono_ns is not None:
             future &= times_ns > self.passed_ns(mono_ns) + GRACE_NS + AHEAD_NS
+        elif self.future >= BELIEVED:
+            future &= False
         usable = ~unpriced & ~future
         repeated = usable & (times_ns < self._known_ns)
         usable &= ~repeated

@@ -7,13 +7,16 @@ clock. A lane is one strategy on one symbol; its `lane` is the label of the stra
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from core.model.orders import OrderKind, OrderState, Side
 
 ActKind = Literal["pause", "resume", "halt", "release", "flatten", "kill"]
+ACTS: Final[tuple[ActKind, ...]] = get_args(ActKind)
+"""What an operator can do to a desk that is traded on."""
+
 LaneState = Literal["running", "paused", "stopped"]
 
 

@@ -24,7 +24,7 @@ from core.sim.state import LaneSpec, LaneStart
 from core.sim.trader import Trader
 from core.strategy import HOLD, Signal, Strategy
 
-Limit = Callable[[], AbstractContextManager[None]]
+Limit = Callable[[], AbstractContextManager[object]]
 """Makes a block that ends with a `ConsoleError` when a strategy takes too long in it."""
 
 Standing = tuple[object, ...]

@@ -15,6 +15,7 @@ from core.bars.ticks import Ticks
 from core.clock import NS_PER_S
 from core.model.orders import Order
 from core.sim.accounts import AccountSpec
+from core.sim.asking import reset
 from core.sim.exchange import Exchange
 from core.sim.guarding import LIQUIDATION
 from core.sim.ledger import Ledger
@@ -41,7 +42,7 @@ _TURNS: Final[dict[ActKind, tuple[LaneState, LaneState]]] = {
 class Desk:
     """Goes on from `state` with the `strategies` by (label, key) of their lanes; a lane without one only keeps what
     it holds. `limit` surrounds each question to a strategy. `ticks` are all that exchanges will ever see, where that
-    is known. Raises `ConsoleError` when the state makes no sense.
+    is known. Raises `ConsoleError` when the state makes no sense or a strategy cannot begin.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Desk:
         self._liquidated = {one.id for one in state.accounts if one.liquidated}
         self._closed = len(self._liquidated)
         self._executions = {one.instrument.key: one.execution for one in state.markets}
-        self._minute_ns = state.minute_ns
+        self._sampled_ns = state.sampled_ns
         self._lines: list[Line] = []
         self._touched: dict[str, None] = {}
         instruments = {one.instrument.key: one.instrument for one in state.markets}
@@ -94,6 +95,7 @@ class Desk:
             numbers=self._numbers,
             liquidated=self._liquidated,
             check=self.risk.check,
+            halted=self.risk.halted,
             before_e9=start.mark_e9,
         )
         number = len(self.markets)
@@ -108,7 +110,8 @@ class Desk:
         if start.held_e8:
             market.exchange.held_e8[spec.account, spec.label] = start.held_e8
         if strategy is not None:
-            strategy.reset()
+            with self._limit():
+                reset(strategy)
         market.lanes.append(Lane(start, strategy, trader))
 
     def _adopt(self, line: OrderLine) -> None:
@@ -157,6 +160,8 @@ class Desk:
         for one in wanted:
             lane = one.lane
             if one.failure is not None:
+                if kind != CONTEXT:
+                    market.exchange.advance(one.next_tick)
                 self._turn(market, lane, "stopped", str(one.failure), ts_ns=one.at_ns, event=lane.event)
                 lane.trader.withdraw("its strategy was stopped")
             elif acted and lane.state == "running":
@@ -164,7 +169,9 @@ class Desk:
                 for signal in one.signals:
                     self._lines.append(signal_line(signal, lane.spec, at_ns=one.at_ns, last_e9=one.last_e9))
                     lane.trader.act(signal, at_ns=one.at_ns, next_tick=one.next_tick, last_e9=one.last_e9)
-        if kind != CONTEXT:
+        if kind == CONTEXT:
+            market.exchange.before_e9 = mark_e9
+        else:
             market.exchange.advance(end)
         if kind != CLOCK:
             market.mark_e9 = self.marks[market.instrument.key] = mark_e9
@@ -265,8 +272,8 @@ class Desk:
     def _sample(self, ts_ns: int) -> None:
         # Before anything happens in a new interval: a day begins with what the last one left.
         begun_ns = ts_ns - ts_ns % SAMPLE_NS
-        if begun_ns > self._minute_ns:
-            self._minute_ns = begun_ns
+        if begun_ns > self._sampled_ns:
+            self._sampled_ns = begun_ns
             for account in self.ledger.accounts:
                 equity_e12 = self._watch(account, ts_ns)
                 self._lines.append(EquityLine(account=account, ts_ns=begun_ns, equity_e12=equity_e12))
@@ -333,7 +340,7 @@ class Desk:
             market_e12=market_e12,
             fees_e12=fees_e12,
             next_number=self._numbers.following,
-            minute_ns=self._minute_ns,
+            sampled_ns=self._sampled_ns,
         )
 
 

@@ -7,11 +7,11 @@ ran out of time would not do so again.
 
 from __future__ import annotations
 
-import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,19 @@ from core.sim.market import Lane, Market, Wanted, ask
 from core.sim.paper import Desk
 from core.sim.positions import Key
 from core.sim.state import DeskState
-from core.sim.tape import ACT, CLOCK, CONTEXT, MISSED, TRADE, Rows, Step, ticks_of
+from core.sim.tape import ACT, CLOCK, CONTEXT, MISSED, TRADE, Rows, Step, Steps, python_numbers, ticks_of
 from core.strategy import Strategy
 
-_NO_TIME = -(2**63)
+_NO_TIME: Final = -(2**63)
+_TOLD_EVERY: Final = 4096
+_EXCHANGED: Final = frozenset({MISSED, TRADE})
+
+
+Progress = Callable[[float], None]
+"""Hears the part that is done, 0 to 1."""
+
+LaneLimit = Callable[[str], AbstractContextManager[object]]
+"""Makes a block for the lane of that label, which ends with a `ConsoleError` when its strategy takes too long."""
 
 
 class Replayed(NamedTuple):
@@ -42,7 +51,8 @@ class Replayed(NamedTuple):
 
 class Replay:
     """A session again: its `state` at the beginning, its tape as `rows` and `steps`, its `lines`, and fresh
-    `strategies` by (label, key). `desk` is the desk that goes through it.
+    `strategies` by (label, key). `desk` is the desk that goes through it. `limit` surrounds all questions to
+    the strategy of a lane.
 
     Raises `ConsoleError` when a strategy or the state makes no sense, `PermanentError` when the tape does not fit.
     """
@@ -51,65 +61,89 @@ class Replay:
         self,
         state: DeskState,
         rows: Rows,
-        steps: Sequence[Step],
+        steps: Steps,
         lines: Sequence[Line],
         strategies: Mapping[tuple[str, Key], Strategy],
+        *,
+        limit: LaneLimit = nullcontext,
     ) -> None:
-        self._steps, self._lines = steps, lines
-        if any(step.market >= len(state.markets) for step in steps):
+        self._steps, self._lines, self._limit = steps, lines, limit
+        if (steps.market >= len(state.markets)).any():
             raise PermanentError("the tape does not fit", "it names a symbol that the session has not")
         seen = [_Seen(rows, steps, number) for number in range(len(state.markets))]
         keys = [one.instrument.key for one in state.markets]
         ticks = {key: one.exchanged for key, one in zip(keys, seen, strict=True)}
-        self.desk = Desk(state, strategies, ticks=ticks)
+        self.desk = Desk(state, strategies, ticks=ticks, limit=partial(limit, "a strategy"))
         self._seen = seen
+        self._last_ns, self._last_e9 = rows["ts_ns"][steps.end - 1], rows["price_e9"][steps.end - 1]
         self._markets = list(self.desk.markets.values())
+        self._exchanged = [0] * len(self._markets)
         self._stops = _stops(steps, lines)
 
-    def run(self, progress: Callable[[float], None] = lambda _fraction: None) -> Iterator[Replayed]:
-        """Go through all steps. `progress` hears the part done, 0 to 1. Raises `StrategyError`."""
-        wanted: defaultdict[int, list[tuple[Wanted, int]]] = defaultdict(list)
-        for market, seen in zip(self._markets, self._seen, strict=True):
-            for place, lane in enumerate(market.lanes):
-                if lane.asks and len(seen.ticks):
-                    for at, one in self._answers(lane, market, seen):
-                        wanted[at].append((one, place))
+    def run(self, progress: Progress = lambda _fraction: None) -> Iterator[Replayed]:
+        """Ask the strategies, which is half of the `progress`, then go through all steps. Raises `StrategyError`, and
+        what `limit` raises."""
+        wanted = self._all_wanted(partial(_advance, progress, 0, 2))
         written = 0
-        for number, step in enumerate(self._steps):
-            recorded = self._lines[written : step.lines]
-            yield Replayed(number, step, self._again(number, step, wanted.pop(number, []), recorded))
+        lasts = zip(python_numbers(self._last_ns), python_numbers(self._last_e9), strict=True)
+        for number, (step, last) in enumerate(zip(self._steps, lasts, strict=True)):
+            if step.kind == ACT:
+                lines = self.desk.act(self._act(number, self._lines[written : step.lines]))
+            elif step.kind == CLOCK and last[0] == 0:
+                lines = []  # nobody was told anything: it stands for lines that belong to no step
+            else:
+                lines = self._step(step, wanted.pop(number, []), last)
+            yield Replayed(number, step, lines)
             written = step.lines
-            if number % 4096 == 0:
-                progress(number / len(self._steps))
+            if number % _TOLD_EVERY == 0:
+                _advance(progress, 1, 2, number / len(self._steps))
+        progress(1)
 
-    def _again(
-        self, number: int, step: Step, wanted: list[tuple[Wanted, int]], recorded: Sequence[Line]
-    ) -> list[Line]:
-        if step.kind == ACT:
-            acts = [line for line in recorded if isinstance(line, ActLine)]
-            if len(acts) != 1:
-                raise PermanentError("the tape does not fit", f"step {number} is an act, the ledger has {len(acts)}")
-            return self.desk.act(acts[0])
+    def _step(self, step: Step, wanted: list[tuple[Wanted, int]], last: tuple[int, int]) -> list[Line]:
+        # `last` are the instant and the price in its last row; a clock mark has no price.
+        if step.kind in _EXCHANGED:
+            self._exchanged[step.market] += step.end - step.first
         # As they came live: by trade, then by time, then by lane.
         wanted.sort(key=lambda one: (one[0].next_tick, one[0].at_ns, one[1]))
-        market, seen = self._markets[step.market], self._seen[step.market]
-        last = seen.last_of(step)
         return self.desk.step(
-            market,
+            self._markets[step.market],
             [one for one, _ in wanted],
             kind=step.kind,
-            end=seen.exchanged_by(number),
+            end=self._exchanged[step.market],
             ts_ns=last[0],
             mark_e9=last[1],
         )
 
-    def _answers(self, lane: Lane, market: Market, seen: _Seen) -> Iterator[tuple[int, Wanted]]:
+    def _act(self, number: int, recorded: Sequence[Line]) -> ActLine:
+        acts = [line for line in recorded if isinstance(line, ActLine)]
+        if len(acts) != 1:
+            raise PermanentError("the tape does not fit", f"step {number + 1} is an act, the ledger has {len(acts)}")
+        return acts[0]
+
+    def _all_wanted(self, progress: Progress) -> dict[int, list[tuple[Wanted, int]]]:
+        # By the number of the step in which it was known, with the place of the lane in its market.
+        wanted: defaultdict[int, list[tuple[Wanted, int]]] = defaultdict(list)
+        asked = [
+            (market, seen, place)
+            for market, seen in zip(self._markets, self._seen, strict=True)
+            for place, lane in enumerate(market.lanes)
+            if lane.asks and len(seen.ticks)
+        ]
+        for number, (market, seen, place) in enumerate(asked):
+            lane, part = market.lanes[place], partial(_advance, progress, number, len(asked))
+            with self._limit(lane.spec.label):
+                for at, one in self._answers(lane, market, seen, part):
+                    wanted[at].append((one, place))
+            part(1)
+        return wanted
+
+    def _answers(self, lane: Lane, market: Market, seen: _Seen, progress: Progress) -> Iterator[tuple[int, Wanted]]:
         # What a lane wants, each with the number of the step in which that was known.
         stop = self._stops.get((lane.spec.label, market.instrument.key))
         events = _events(lane, seen, None if stop is None else stop.step)
         known = seen.known_in(events, by_time=_by_time(lane))
         count = len(events) if stop is None else min(max(stop.line.event, 0), len(events))
-        for event, one in _asked(lane, events, count):
+        for event, one in _asked(lane, events, count, progress):
             yield int(known[event]), one._replace(next_tick=max(one.next_tick - seen.context, 0))
         if stop is None:
             return
@@ -119,16 +153,20 @@ class Replay:
         yield stop.step, Wanted(lane, next_tick, stop.line.ts_ns, 0, (), _StoppedError(stop.line.reason))
 
 
+def _advance(progress: Progress, number: int, count: int, part: float) -> None:
+    # Tell how far all is when a part of number `number`, one of `count`, is.
+    progress((number + part) / count)
+
+
 class _Stop(NamedTuple):
     # That a lane was stopped, and in which step.
     line: LaneLine
     step: int
 
 
-def _stops(steps: Sequence[Step], lines: Sequence[Line]) -> dict[tuple[str, Key], _Stop]:
-    ends = [step.lines for step in steps]
+def _stops(steps: Steps, lines: Sequence[Line]) -> dict[tuple[str, Key], _Stop]:
     return {
-        (line.lane, (line.venue, line.symbol)): _Stop(line, bisect.bisect_right(ends, number))
+        (line.lane, (line.venue, line.symbol)): _Stop(line, steps.committed(number))
         for number, line in enumerate(lines)
         if isinstance(line, LaneLine) and line.state == "stopped"
     }
@@ -154,22 +192,15 @@ def _events(lane: Lane, seen: _Seen, stopped_in: int | None) -> BarSeries:
 class _Seen:
     # What one symbol's strategies and exchange were told: trades, how many after each of its steps, and clock marks.
 
-    def __init__(self, rows: Rows, steps: Sequence[Step], market: int) -> None:
-        own = [(number, step) for number, step in enumerate(steps) if step.market == market and step.kind != ACT]
-        self._numbers = np.array([number for number, _ in own], np.int64)
-        kinds = np.array([step.kind for _, step in own], np.int64)
-        traded = (kinds == CONTEXT) | (kinds == MISSED) | (kinds == TRADE)
-        sizes = np.array([step.end - step.first for _, step in own], np.int64)
-        self._counts = np.cumsum(np.where(traded, sizes, 0))
-        firsts = np.array([step.first for _, step in own], np.int64)
-        marks = np.where(kinds == CLOCK, rows["ts_ns"][firsts] if own else 0, _NO_TIME)
-        self._passed_ns = np.maximum.accumulate(marks) if own else marks
-        self.ticks = ticks_of(
-            _rows_of([step for (_, step), yes in zip(own, traded.tolist(), strict=True) if yes], rows)
-        )
+    def __init__(self, rows: Rows, steps: Steps, market: int) -> None:
+        self._numbers = np.flatnonzero((steps.market == market) & (steps.kind != ACT))
+        kinds, firsts = steps.kind[self._numbers], steps.first[self._numbers]
+        sizes = steps.end[self._numbers] - firsts
+        self._counts = np.cumsum(np.where(kinds == CLOCK, 0, sizes))
+        self._passed_ns = np.maximum.accumulate(np.where(kinds == CLOCK, rows["ts_ns"][firsts], _NO_TIME))
+        self.ticks = ticks_of(rows, market)
         self.context = int(sizes[kinds == CONTEXT].sum())
         self.exchanged = self.ticks.part(self.context, len(self.ticks))
-        self._rows = rows
 
     def known_in(self, events: BarSeries, *, by_time: bool) -> Column:
         """The number of the step in which each event was known."""
@@ -187,28 +218,10 @@ class _Seen:
         at = int(np.searchsorted(self._numbers, number, side="right"))
         return int(self._counts[at - 1]) if at else 0
 
-    def exchanged_by(self, number: int) -> int:
-        """How many trades the exchange had been told after a step."""
-        return max(self.told_by(number) - self.context, 0)
-
     def passed_by(self, number: int | None) -> int | None:
         """The instant that the clock had passed after a step, after all of them for None; None for no such mark."""
         at = len(self._numbers) if number is None else int(np.searchsorted(self._numbers, number, side="right"))
         return int(self._passed_ns[at - 1]) if at and self._passed_ns[at - 1] > _NO_TIME else None
-
-    def last_of(self, step: Step) -> tuple[int, int]:
-        """The instant and the price in the last row of a step; a clock mark has no price."""
-        row = self._rows[step.end - 1]
-        return int(row["ts_ns"]), int(row["price_e9"])
-
-
-def _rows_of(steps: Sequence[Step], rows: Rows) -> Rows:
-    if not steps:
-        return rows[:0]
-    edges = np.zeros(len(rows) + 1, np.int64)
-    np.add.at(edges, [step.first for step in steps], 1)
-    np.add.at(edges, [step.end for step in steps], -1)
-    return rows[np.cumsum(edges[:-1]) > 0]
 
 
 class _StoppedError(ConsoleError):
@@ -221,7 +234,7 @@ class _StoppedError(ConsoleError):
         return self.operation
 
 
-def _asked(lane: Lane, events: BarSeries, count: int) -> Iterator[tuple[int, Wanted]]:
+def _asked(lane: Lane, events: BarSeries, count: int, progress: Progress) -> Iterator[tuple[int, Wanted]]:
     assert lane.strategy is not None, "one that is gone is not asked"
     answers = all_at_once(lane.strategy, events)
     if answers is not None:
@@ -236,3 +249,6 @@ def _asked(lane: Lane, events: BarSeries, count: int) -> Iterator[tuple[int, Wan
             one = ask(lane, bar, next_tick=next_ticks.item(event), at_ns=times_ns.item(event), limit=nullcontext)
             if one is not None:
                 yield event, one
+                if one.failure is not None:
+                    return
+        progress(end / len(events))

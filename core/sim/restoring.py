@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from core.errors import PermanentError
-from core.model.orders import Order, OrderKind, OrderState, Side
+from core.model.orders import OPEN_STATES, Order, OrderKind, OrderState, Side
 from core.sim.accounts import AccountSpec, format_amount
 from core.sim.guarding import LIQUIDATION
 from core.sim.ledger import Ledger
@@ -26,7 +26,6 @@ from core.sim.written import account_line, account_of, fill_line
 HINT: Final = "`accounts reset` begins anew"
 
 _OPERATION: Final = "the ledger does not balance"
-_OPEN: Final = frozenset({OrderState.WORKING, OrderState.PARTLY_FILLED})
 _FILLED, _BUY, _MARKET = OrderState.FILLED, Side.BUY, OrderKind.MARKET
 
 Owner = tuple[str, str, str, str, Side]
@@ -83,7 +82,7 @@ class _Desk:
         self._filled_e8 = defaultdict[int, int](int)
         self._locked_e12: dict[str, defaultdict[str, int]] = {one.id: defaultdict(int) for one in state.accounts}
         self._following = 1
-        self._minute_ns = state.minute_ns
+        self._sampled_ns = state.sampled_ns
         for order in sorted(state.orders, key=lambda one: one.number):
             self._filled_e8[order.number] = order.filled_e8
             self._order(order)
@@ -157,7 +156,7 @@ class _Desk:
         self._held_e8[market.instrument.key, line.account, strategy] += line.quantity_e8 * sign
 
     def _order(self, line: OrderLine) -> None:
-        number, is_open = line.number, line.state in _OPEN
+        number, is_open = line.number, line.state in OPEN_STATES
         self._meet(number, _owner(line))
         before = self._orders.get(number)
         if before is None:
@@ -202,9 +201,9 @@ class _Desk:
     def _equity(self, line: EquityLine) -> None:
         if line.account not in self._accounts:
             raise _WrongError(f"there is no account {line.account[:60]!a}")
-        if line.ts_ns < self._minute_ns:
-            raise _WrongError(f"minute {line.ts_ns} comes after {self._minute_ns}")
-        self._minute_ns = line.ts_ns
+        if line.ts_ns < self._sampled_ns:
+            raise _WrongError(f"the worth of instant {line.ts_ns} comes after {self._sampled_ns}")
+        self._sampled_ns = line.ts_ns
 
     def state(self, marks: Mapping[Key, tuple[int, int]]) -> DeskState:
         """The state after all that it took. Raises `_WrongError` when that does not balance."""
@@ -236,7 +235,7 @@ class _Desk:
             market_e12=market_e12,
             fees_e12=fees_e12,
             next_number=self._following,
-            minute_ns=self._minute_ns,
+            sampled_ns=self._sampled_ns,
         )
 
     def _check_totals(self) -> None:

@@ -48,21 +48,23 @@ class Risk:
 
         A position counts as what it would be if the order, and the account's other open orders of that side on the
         instrument, were filled whole; it is worth what opening all of it at `price_e9` would cost. What only reduces
-        the position there is, which is an order the other way and no larger, is refused for the order rate alone.
-        For that rate an order counts that passed here, whatever becomes of it; one refused here does not.
+        the position there is, which is an order the other way and no larger, is refused for the order rate alone, and
+        when so many wait already that together they would leave a larger one the other way, beyond the limit.
+        For that rate an order counts that passed here, whatever becomes of it; one refused here does not. What an
+        operator gives, which has a reason, is not refused and not counted for the rate.
 
         Raises:
             RefusedOrderError: the account is halted, or the order is beyond one of its limits.
         """
         account = self._ledger.resolve(order.account).id
         limits = self._limits.get(account, _UNLIMITED)
-        held_e8 = self._ledger.position_e8(account, instrument)
-        if order.quantity_e8 > -held_e8 * order.side.sign:
-            if account in self.halted:
+        if not order.reason:
+            held_e8 = self._ledger.position_e8(account, instrument)
+            if account in self.halted and not _reduces(order, held_e8):
                 raise RefusedOrderError("risk limit", f"account {account} is halted", hint=self.halted[account])
             self._check_position(order, instrument, account=account, held_e8=held_e8, price_e9=price_e9)
-        if limits.orders_per_minute:
-            self._count(account, limits.orders_per_minute, order.given_ns)
+            if limits.orders_per_minute:
+                self._count(account, limits.orders_per_minute, order.given_ns)
         if limits.position_e12:
             self.adopt(order, instrument)
 
@@ -80,6 +82,8 @@ class Risk:
         others = self._open.get((account, instrument.key), ())
         open_e8 = sum(one.left_e8 for one in others if one.side is order.side and not one.done)
         after_e8 = held_e8 + (order.quantity_e8 + open_e8) * order.side.sign
+        if _reduces(order, held_e8) and abs(after_e8) <= abs(held_e8):
+            return  # one that takes a gain and one that ends a loss may both wait
         settlement, sign = settlement_of(instrument.product), 1 if after_e8 > 0 else -1
         worth_e12 = abs(flow_e12(settlement, sign=sign, quantity_e8=abs(after_e8), price_e9=price_e9))
         if worth_e12 > most_e12:
@@ -143,3 +147,7 @@ class Risk:
             self.halted[account] = halted
         if day_ns or day_e12:
             self._days[account] = day_ns, day_e12
+
+
+def _reduces(order: Order, held_e8: int) -> bool:
+    return order.quantity_e8 <= -held_e8 * order.side.sign

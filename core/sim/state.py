@@ -63,7 +63,7 @@ class MarketStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class DeskState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A desk. `orders` are those that wait; `market_e12` and `fees_e12` what of each currency went to the other side
-    of trades and to fees; `minute_ns` the last minute whose worth was written down."""
+    of trades and to fees; `sampled_ns` the last instant of which it was written down what accounts were worth."""
 
     markets: list[MarketStart]
     lanes: list[LaneStart]
@@ -73,7 +73,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     market_e12: dict[str, int] = {}
     fees_e12: dict[str, int] = {}
     next_number: int = 1
-    minute_ns: int = 0
+    sampled_ns: int = 0
 
 
 class SessionHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,13 +6,16 @@ ledger stand when the step is done, so a step counts only where the ledger has a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, overload
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bars.ticks import Ticks
+from core.bars.series import STRETCH
+from core.bars.ticks import Column, Ticks
 
 TAPE: Final = np.dtype(
     [
@@ -55,6 +58,45 @@ class Step(NamedTuple):
     lines: int
 
 
+@attrs.frozen(eq=False)
+class Steps(Sequence[Step]):
+    """Steps in order, each field of `Step` an array with one entry a step: a tape may have millions of them."""
+
+    kind: NDArray[np.uint8]
+    market: NDArray[np.uint16]
+    first: Column
+    end: Column
+    lines: Column
+
+    def __len__(self) -> int:
+        return len(self.end)
+
+    @overload
+    def __getitem__(self, at: int) -> Step: ...
+    @overload
+    def __getitem__(self, at: slice) -> Steps: ...
+    def __getitem__(self, at: int | slice) -> Step | Steps:
+        if isinstance(at, slice):
+            return Steps(self.kind[at], self.market[at], self.first[at], self.end[at], self.lines[at])
+        return Step(*(int(column[at]) for column in self._columns()))
+
+    def __iter__(self) -> Iterator[Step]:
+        return map(Step._make, zip(*map(python_numbers, self._columns()), strict=True))
+
+    def _columns(self) -> tuple[NDArray[np.integer], ...]:
+        return self.kind, self.market, self.first, self.end, self.lines
+
+    def committed(self, lines: int) -> int:
+        """How many of them count where the ledger has so many whole lines."""
+        return int(np.searchsorted(self.lines, lines, side="right"))
+
+
+def python_numbers(column: NDArray[np.integer]) -> Iterator[int]:
+    """The entries as Python's numbers, a stretch of them at a time."""
+    firsts = range(0, len(column), STRETCH)
+    return itertools.chain.from_iterable(column[first : first + STRETCH].tolist() for first in firsts)
+
+
 def rows_of(ticks: Ticks, *, kind: int, market: int, cursor: int, lines: int) -> Rows:
     """The rows of a step of trades, at least one."""
     rows = np.zeros(len(ticks), TAPE)
@@ -70,40 +112,37 @@ def row_of(*, kind: int, market: int = 0, ts_ns: int = 0, cursor: int = 0, lines
     return np.array([(ts_ns, 0, 0, cursor, lines, market, kind | END, 0)], TAPE)
 
 
-def ticks_of(rows: Rows) -> Ticks:
-    """The trades in `rows`, which are trades all."""
-    columns = (np.ascontiguousarray(rows[name]) for name in ("ts_ns", "price_e9", "quantity_e8", "side"))
-    return Ticks(*columns)
+def kinds_of(rows: Rows) -> NDArray[np.uint8]:
+    """The kind of the step of each row."""
+    kinds: NDArray[np.uint8] = rows["kind"] & np.uint8(_KIND)
+    return kinds
 
 
-def steps_of(rows: Rows) -> list[Step]:
-    """The steps that are whole, in order; rows after the last are of one that is not.
+def ticks_of(rows: Rows, market: int) -> Ticks:
+    """All trades of a market, copied; whatever their kind."""
+    kinds = kinds_of(rows)
+    own = (rows["market"] == market) & (kinds >= CONTEXT) & (kinds <= TRADE)
+    return Ticks(*(rows[name][own] for name in ("ts_ns", "price_e9", "quantity_e8", "side")))
 
-    Raises `ValueError` when a step is of several kinds or markets, or of none that there is.
+
+def steps_of(rows: Rows) -> Steps:
+    """The steps that are whole; rows after the last are of one that is not.
+
+    Raises `ValueError` when a row is of no kind that there is or of another kind or market than its step, or when the
+    ledger is shorter after a step than before it; it says where, counted from 1.
     """
-    ends = np.flatnonzero(rows["kind"] & END) + 1
-    firsts = np.concatenate(([0], ends[:-1])).astype(np.int64) if len(ends) else ends
-    whole = rows[: int(ends[-1]) if len(ends) else 0]
-    kinds, markets = whole["kind"] & _KIND, whole["market"]
-    step = np.repeat(np.arange(len(ends)), ends - firsts)
-    of_first = firsts[step] if len(step) else firsts
-    if not (
-        bool((kinds == kinds[of_first]).all())
-        and bool((markets == markets[of_first]).all())
-        and bool(((kinds >= CONTEXT) & (kinds <= ACT)).all())
-    ):
-        raise ValueError("a step of the tape is of no kind that there is")
-    columns = (kinds[firsts], markets[firsts], firsts, ends, whole["lines"][ends - 1])
-    return [Step(*one) for one in zip(*(column.tolist() for column in columns), strict=True)]
+    end = np.flatnonzero(rows["kind"] & END) + 1
+    first = np.append(0, end)[:-1]
+    whole = rows[: int(end[-1]) if len(end) else 0]
+    kinds, markets, goes_on = kinds_of(whole), whole["market"], np.roll(whole["kind"] < END, 1)
+    _refuse((kinds < CONTEXT) | (kinds > ACT), "row {} is of no kind that there is")
+    changed = (kinds != np.roll(kinds, 1)) | (markets != np.roll(markets, 1))
+    _refuse(goes_on & changed, "row {} is of another kind or symbol than its step")
+    lines = whole["lines"][end - 1].astype(np.int64)
+    _refuse(np.diff(lines, prepend=0) < 0, "step {} has fewer lines than the one before it")
+    return Steps(kinds[first], markets[first], first, end, lines)
 
 
-def committed(steps: Sequence[Step], lines: int) -> int:
-    """How many of the `steps` count where the ledger has so many whole lines."""
-    low, high = 0, len(steps)
-    while low < high:
-        middle = (low + high) // 2
-        if steps[middle].lines <= lines:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _refuse(wrong: NDArray[np.bool_], what: str) -> None:
+    if wrong.any():
+        raise ValueError(what.format(int(np.argmax(wrong)) + 1))

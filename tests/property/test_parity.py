@@ -30,7 +30,7 @@ from tests.unit.core.sim.examples import START_NS, instrument
 from tests.unit.core.sim.scripted import Scripted, request
 
 BARS = st.sampled_from(["1m", "1t", "3t", "5m"])
-PRODUCTS = st.sampled_from([Product.SPOT, Product.SPOT, Product.LINEAR_PERPETUAL])
+PRODUCTS = st.sampled_from([Product.SPOT, Product.SPOT, Product.LINEAR_PERPETUAL, Product.INVERSE_PERPETUAL])
 ROWS = st.lists(st.tuples(st.sampled_from([0, 1, 20, 45, 90, 400]), PRICES_E9, QUANTITIES_E8), min_size=1, max_size=6)
 KEYS = st.sampled_from([0, 1])
 ACTS = st.tuples(
@@ -45,7 +45,8 @@ TOLD = st.lists(
         st.tuples(st.just("trades"), KEYS, ROWS),
         st.tuples(st.just("trades"), KEYS, ROWS),
         st.tuples(st.just("missed"), KEYS, ROWS),
-        st.tuples(st.just("clock"), KEYS, st.sampled_from([1, 30, 60, 300])),
+        st.tuples(st.just("clock"), KEYS, st.sampled_from([0, 1, 30, 60, 300])),
+        st.tuples(st.just("over"), KEYS, st.sampled_from([0, 1])),
         st.tuples(st.just("act"), KEYS, ACTS),
     ),
     min_size=1,
@@ -57,27 +58,34 @@ LIMITS = st.sampled_from(
 
 
 @st.composite
-def sessions(draw: st.DrawFn) -> tuple[Recorded, dict[tuple[str, Key], Strategy]]:
-    """A session of up to three strategies on two symbols and two accounts that has been told anything."""
+def sessions(draw: st.DrawFn) -> list[tuple[Recorded, dict[tuple[str, Key], Strategy]]]:
+    """Up to three sessions, each of which goes on from the one before, of strategies on two symbols and three
+    accounts that have been told anything."""
     traded = [named(instrument(draw(PRODUCTS)), symbol) for symbol in ("BTCUSD", "ETHUSD")]
     lanes: list[LaneSpec] = []
-    asked: dict[tuple[str, Key], Strategy] = {}
-    for number, label in enumerate(draw(st.lists(st.sampled_from(["one", "two", "three"]), unique=True, min_size=1))):
-        on = draw(st.sampled_from(traded))
-        mode, sizing = draw(st.sampled_from(BarDataMode)), draw(SIZINGS)
-        shorts = on.product not in IN_FULL and draw(st.booleans())
-        account = "main" if number < 2 else "side"
-        spec = lane(label, on, account, draw(BARS), mode, attrs.evolve(sizing, shorts=shorts))
-        lanes.append(spec)
-        asked[label, on.key] = Failing(draw(OFTEN), mode, draw(st.sampled_from([None, None, None, 3])))
+    for label in draw(st.lists(st.sampled_from(["one", "two", "three", "four"]), unique=True, min_size=1)):
+        for on in draw(st.lists(st.sampled_from(traded), unique_by=lambda one: one.symbol, min_size=1)):
+            shorts = on.product not in IN_FULL and draw(st.booleans())
+            account = "coins" if on.settle == "BTC" else draw(st.sampled_from(["main", "main", "side"]))
+            sizing = attrs.evolve(draw(SIZINGS), shorts=shorts)
+            lanes.append(lane(label, on, account, draw(BARS), draw(st.sampled_from(BarDataMode)), sizing))
     accounts = [
         AccountSpec("main", "USD", draw(st.sampled_from([200, 10_000, 10**9])) * 10**12, (), draw(LEVERAGES)),
         AccountSpec("side", "USD", 10**15, (), draw(LEVERAGES)),
+        AccountSpec("coins", "BTC", draw(st.sampled_from([1, 100])) * 10**12, (), draw(LEVERAGES)),
     ]
-    state = desk_state(traded, lanes, accounts, draw(EXECUTIONS), {"main": draw(LIMITS)})
-    recorded = Recorded(state, asked)
-    tell(recorded, [one.key for one in traded], draw(st.none() | ROWS), draw(TOLD))
-    return recorded, asked
+    state = desk_state(traded, lanes, accounts, draw(EXECUTIONS), {"main": draw(LIMITS), "coins": draw(LIMITS)})
+    found = []
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+        asked: dict[tuple[str, Key], Strategy] = {
+            (one.label, one.key): Failing(draw(OFTEN), one.mode, draw(st.sampled_from([None, None, None, 3])))
+            for one in lanes
+        }
+        recorded = Recorded(state, asked)
+        tell(recorded, [one.key for one in traded], draw(st.none() | ROWS), draw(TOLD))
+        found.append((recorded, asked))
+        state = recorded.desk.state()
+    return found
 
 
 LEVERAGES = st.sampled_from([1, 3, 100])
@@ -121,13 +129,16 @@ def lane(label: str, on: Instrument, account: str, bars: str, mode: BarDataMode,
 
 def tell(recorded: Recorded, keys: list[Key], context: object, told: list[tuple[str, int, object]]) -> None:
     """Tell a desk what there is to tell, each symbol by a clock of its own."""
-    now_ns = dict.fromkeys(keys, START_NS)
+    now_ns = {one.instrument.key: max(one.newest_ns, START_NS) for one in recorded.state.markets}
     if context is not None:
         recorded.context(keys[0], columns(context, now_ns, keys[0]))
     for what, at, more in told:
         key = keys[at]
         if what == "clock":
             now_ns[key] += int(more) * NS_PER_S  # type: ignore[call-overload]
+            recorded.clock(key, now_ns[key])
+        elif what == "over":  # the very end of a bar, or right before it
+            now_ns[key] += 60 * NS_PER_S - now_ns[key] % (60 * NS_PER_S) - int(more)  # type: ignore[call-overload]
             recorded.clock(key, now_ns[key])
         elif what == "act":
             recorded.act(ActLine(act=more[0], target=more[1], by="a test", wall_ns=1))  # type: ignore[index]
@@ -149,16 +160,16 @@ def columns(rows: object, now_ns: dict[Key, int], key: Key) -> Ticks:
 
 
 @settings(deadline=None, max_examples=300)
-@given(session=sessions())
-def test_a_session_is_the_same_again(session: tuple[Recorded, dict[tuple[str, Key], Strategy]]) -> None:
+@given(told=sessions())
+def test_a_session_is_the_same_again(told: list[tuple[Recorded, dict[tuple[str, Key], Strategy]]]) -> None:
     """What a desk wrote down as it was told piece by piece, a replay of its tape brings again to the last line; and
-    money is where it was."""
-    recorded, strategies = session
-    assert lines_of(recorded.replayed(strategies)) == recorded.lines
-    fresh = Recorded(recorded.state, {}).desk.ledger.totals()
-    now = recorded.desk.ledger.totals()
-    assert {currency: now.get(currency, 0) for currency in fresh} == fresh
-    assert not any(amount for currency, amount in now.items() if currency not in fresh)
+    money is where it was, however many sessions later."""
+    fresh = Recorded(told[0][0].state, {}).desk.ledger.totals()
+    for recorded, strategies in told:
+        assert lines_of(recorded.replayed(strategies)) == recorded.lines
+        now = recorded.desk.ledger.totals()
+        assert {currency: now.get(currency, 0) for currency in fresh} == fresh
+        assert not any(amount for currency, amount in now.items() if currency not in fresh)
 
 
 @settings(deadline=None, max_examples=100)

@@ -156,10 +156,17 @@ def test_no_accepted_order_can_lead_beyond_the_largest_position(
 @settings(max_examples=150)
 @given(LIMITS, ACTS)
 def test_what_only_reduces_always_passes(limits: dict[str, Limits], acts: list[tuple[int, tuple[Any, ...]]]) -> None:
-    """Neither a halt nor the largest position keeps anybody in; the order rate alone may."""
-    for world, (_, account, *_), order, refused, held_e8 in ordered(limits, acts):
+    """Neither a halt nor the largest position keeps anybody in; the order rate may, and orders enough that wait
+    already to turn the position beyond its limit."""
+    for world, (_, account, traded, side, _, price), order, refused, held_e8 in ordered(limits, acts):
         if held_e8 * order.side.sign < 0 and order.quantity_e8 <= abs(held_e8):
-            assert refused is None or "in a minute" in str(refused)
+            same = [
+                one for one, where in world.open if where is traded and (one.account, one.side) == (account, side)
+            ]
+            after_e8 = order.quantity_e8 * (refused is not None) + sum(one.left_e8 for one in same) - abs(held_e8)
+            beyond = after_e8 > abs(held_e8) and after_e8 * price * (E12 // E8) > limits[account].position_e12 > 0
+            assert refused is None or "in a minute" in str(refused) or beyond
+            assert refused is not None or not beyond
         elif account in world.risk.halted:
             assert refused is not None
 

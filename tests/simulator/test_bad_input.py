@@ -111,6 +111,21 @@ def test_output_that_cannot_be_written_is_said() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_an_error_that_cannot_be_written_as_data_is_said_in_words() -> None:
+    """With a full disk behind stdout, and with nobody who reads it: its own exit code and no traceback."""
+    command = [sys.executable, "-m", "console", "--batch", "accounts", "--desk", "nobody", "--json"]
+    read, left = os.pipe()
+    os.close(read)
+    with Path("/dev/full").open("wb") as full, os.fdopen(left, "wb") as nobody:
+        for stdout in (full, nobody):
+            result = subprocess.run(
+                command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            )
+            assert result.returncode == 4
+            assert result.stderr.startswith("ringside: nothing was ever traded on paper")
+            assert "Traceback" not in result.stderr
+
+
 def test_attaching_needs_a_terminal_and_an_engine() -> None:
     """Without a terminal the exit code is 2, and it says how to get one."""
     code, _, errors = ringside("attach", "nobody")

@@ -19,8 +19,9 @@ from config.schema import PaperRunSettings, PaperTradingSettings, Settings
 from console import asking, childprocess
 from console.journal import closing_journal, open_journal
 from console.paper import childhost
+from console.paper.desks import desk_folder, holder
 from console.paper.plan import PaperPlan, paper_plan
-from console.paper.session import desk_folder, find, holder
+from console.paper.session import find
 from console.plan import EnginePlan, decode_plan, encode_plan
 from console.supervise import Engine
 from core.errors import ConsoleError, NotFoundError, RefusedError

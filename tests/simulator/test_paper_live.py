@@ -16,7 +16,8 @@ import pytest
 
 from config.paths import find_paths
 from console.paper.desks import desk_place
-from console.paper.session import Past, find, sessions
+from console.paper.past import Past
+from console.paper.session import find, sessions
 from core.model.fixedpoint import parse_price
 from core.sim.lines import FillLine, OrderLine
 from core.sim.tape import CLOCK
@@ -131,6 +132,41 @@ def test_it_ends_by_itself(alpha: subprocess.Popen[bytes]) -> None:
     assert len(sessions(desk_place(find_paths().state, "default"))) == 1
 
 
+def test_it_waits_for_an_engine_that_is_about_to_start() -> None:
+    """Begun before the engine, as by a script that starts both, it trades on what that streams."""
+    with trading(*OPTIONS) as one:
+        assert one.process.stderr is not None
+        assert "waiting for an engine" in one.process.stderr.readline()
+        engine = begun_engine()
+        try:
+            assert one.until("started")["strategies"]
+        finally:
+            end(engine)
+
+
+def test_a_signal_that_comes_twice_ends_it_as_one_does(alpha: subprocess.Popen[bytes]) -> None:
+    """It is told how it ended, its exit code is that of the signal, and nothing else is said."""
+    with trading(*OPTIONS) as one:
+        one.until("started")
+        for _ in range(20):
+            one.process.send_signal(signal.SIGINT)
+        assert one.until("ended")["stopped_by"] == "SIGINT"
+        assert one.process.wait(30) == 130
+        assert "Traceback" not in one.errors()
+    assert past().notes == ()
+
+
+def test_a_desk_that_is_traded_on_is_not_traded_on_twice(alpha: subprocess.Popen[bytes]) -> None:
+    """The second one says who has it and how to take another, with the exit code of what is refused."""
+    with trading(*OPTIONS) as one:
+        one.until("started")
+        code, printed, _ = ringside("--batch", "live", "--paper-trading", *OPTIONS, "--json")
+        error = error_of(printed)
+        assert (code, error["category"]) == (8, "refused")
+        assert "default is traded on by process" in error["message"]
+        assert "name another" in error["hint"]
+
+
 def test_operators_reach_it_over_its_own_channel(alpha: subprocess.Popen[bytes]) -> None:
     """It has a name of its own, shows its accounts, does as it is told, and ends when it shall."""
     with trading(*OPTIONS, "--desk", "mine") as one:
@@ -157,7 +193,7 @@ def past_of(desk: str) -> Past:
 def approved(folder: Path, name: str, body: str) -> str:
     """A strategy file that may run, as an argument."""
     path = folder / f"{name}.py"
-    lines = ["import time", "from core.strategy import BUY, HOLD, SELL, Strategy", "", "class Mine(Strategy):",
+    lines = ["import os, time", "from core.strategy import BUY, HOLD, SELL, Strategy", "", "class Mine(Strategy):",
              f"    name = {name!r}", "    seen = 0", "    def on_bar_data(self, bar):", "        self.seen += 1",
              *(f"        {line}" for line in body.splitlines())]  # fmt: skip
     path.write_text("\n".join(lines) + "\n")
@@ -169,12 +205,12 @@ def test_strategies_that_fail_are_stopped_alone(alpha: subprocess.Popen[bytes], 
     """One that raises, one that never ends, one that takes all memory and one that prints: each stops itself at
     most, and what is printed are objects."""
     settings = tmp_path / "settings.toml"
-    settings.write_text("[paper_trading]\ncall_s = 0.2\nmemory_mb = 300\n")
+    settings.write_text("[paper_trading]\ncall_s = 1.0\nmemory_mb = 300\n")
     bodies = {
         "raises": "return HOLD if self.seen < 5 else 1 / 0",
         "hangs": "while self.seen > 5:\n    time.sleep(0.01)\nreturn HOLD",
         "eats": "self.kept = [bytearray(1 << 24) for _ in range(0 if self.seen < 5 else 99)]\nreturn HOLD",
-        "prints": "print('hello', self.seen)\nreturn HOLD",
+        "prints": "print('hello', self.seen)\nos.write(1, b'raw')\nos.system('echo child')\nreturn HOLD",
     }
     words = [word for name, body in bodies.items() for word in ("--strategy", approved(tmp_path, name, body))]
     with trading(*OPTIONS, *words, "--symbols", "BTCUSD", "-c", str(settings)) as one:

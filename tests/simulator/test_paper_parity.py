@@ -10,9 +10,9 @@ from perf._paper_sessions import captured, proven, simulated
 
 
 def test_a_session_on_the_simulated_market_is_its_backtest(tmp_path: Path) -> None:
-    """Every line of a quarter of an hour in which connections break and operators act is the same again, for every
+    """Every line of eight minutes in which connections break and operators act is the same again, for every
     strategy in every mode; and something was traded."""
-    plan, records = simulated(1, minutes=15, bars=("1m", "20t"), away_s=(20, 120), act_s=(20, 120))
+    plan, records = simulated(1, minutes=8, bars=("1m", "20t"), away_s=(20, 120), act_s=(20, 120))
     proof = proven(tmp_path, plan, records)
     assert proof.parity.orders.count == proof.parity.orders.same > 100
     assert {label for label, _, _ in proof.parity.lanes} > {"sma-close-bar-20t", "ema-each-tick-1m"}

@@ -16,7 +16,7 @@ from core.sim.paper import Desk
 from core.sim.positions import Key
 from core.sim.replay import Replay, Replayed
 from core.sim.state import DeskState, LaneSpec, LaneStart, MarketStart
-from core.sim.tape import ACT, CLOCK, CONTEXT, TAPE, TRADE, Rows, Step, row_of, rows_of, steps_of
+from core.sim.tape import ACT, CLOCK, CONTEXT, TAPE, TRADE, Rows, Steps, row_of, rows_of, steps_of
 from core.strategy import Strategy
 
 Strategies = Mapping[tuple[str, Key], Strategy]
@@ -72,7 +72,7 @@ class Recorded:
         return np.concatenate(self._rows) if self._rows else np.empty(0, TAPE)
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> Steps:
         """The steps of the tape."""
         return steps_of(self.rows)
 

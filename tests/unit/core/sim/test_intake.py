@@ -6,7 +6,7 @@ import numpy as np
 
 from core.bars.ticks import Ticks
 from core.clock import NS_PER_S
-from core.sim.intake import AHEAD_NS, GRACE_NS, Intake
+from core.sim.intake import AHEAD_NS, BELIEVED, GRACE_NS, Intake
 from tests.unit.core.sim.examples import START_NS
 
 
@@ -113,3 +113,13 @@ def test_instants_that_are_none_are_left_out() -> None:
     found = intake.accept(Ticks(times_ns, ones, ones, ones.astype(np.uint8)), np.full(3, START_NS), 0)
     assert len(found) == 0
     assert (intake.late, intake.future) == (2, 1)
+
+
+def test_a_machine_whose_clock_is_far_behind_is_found_out() -> None:
+    """Where every trade from the first on seems to come from the future it is not they who are wrong, and only so
+    many are left out, which are counted."""
+    intake = Intake()
+    for number in range(BELIEVED):
+        assert taken(intake, number, received_s=-2 * AHEAD_NS / NS_PER_S) == []
+    assert taken(intake, BELIEVED, received_s=-2 * AHEAD_NS / NS_PER_S) == [BELIEVED]
+    assert (intake.future, intake.left_out) == (BELIEVED, BELIEVED)

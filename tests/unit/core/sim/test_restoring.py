@@ -103,7 +103,7 @@ def test_a_session_that_just_began_is_what_it_began_with() -> None:
         (changed(AccountLine, positions=[]), "positions"),
         ([line for line in RECORDED.lines if not isinstance(line, AccountLine)], "account"),
         (changed(EquityLine, account="nobody"), "no account 'nobody'"),
-        (changed(EquityLine, ts_ns=1), "minute 1 comes after"),
+        (changed(EquityLine, ts_ns=1), "the worth of instant 1 comes after"),
         (changed(LaneLine, lane="third"), "no strategy 'third'"),
         (changed(LaneLine, symbol="\x1b[2J"), "'\\x1b[2J'"),
     ],

@@ -124,6 +124,36 @@ def test_open_orders_of_the_same_side_count_with_the_position() -> None:
     desk.order(10)
 
 
+def test_what_reduces_does_not_add_up_to_a_larger_position_the_other_way() -> None:
+    """One that takes a gain and one that ends a loss may both wait; a third one is beyond the limit."""
+    desk = Desk(position=1000)
+    desk.trade(10)
+    desk.order(-10, 90)
+    desk.order(-10, 110)
+    assert "a position of 2000.00 USD" in desk.refused(-10)
+
+
+def test_what_an_operator_gives_is_counted_and_never_refused() -> None:
+    """It has a reason; what strategies give afterwards has to fit beside it."""
+    desk = Desk(position=1000, orders_per_minute=1)
+    desk.risk.halt("main", "a test")
+    for _ in range(3):
+        order = Order(
+            number=1,
+            account="main",
+            strategy="test",
+            side=Side.SELL,
+            kind=OrderKind.MARKET,
+            quantity_e8=20 * E8,
+            given_ns=START_NS,
+            reason="an operator",
+        )
+        desk.risk.check(order, LINEAR, 100 * E9)
+    desk.risk.release("main")
+    assert "6100.00 USD" in desk.refused(-1)
+    desk.order(1)
+
+
 def test_limits_are_for_each_account_and_instrument() -> None:
     """Neither another account nor another instrument uses up what an account may have in one."""
     desk = Desk(position=1000)

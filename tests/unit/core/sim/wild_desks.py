@@ -29,6 +29,7 @@ from tests.unit.core.sim.examples import START_NS, instrument
 from tests.unit.core.sim.scripted import Answer, Scripted
 
 E12: Final = 10**12
+MINUTE_NS: Final[int] = 60 * NS_PER_S
 PRODUCTS: Final = {
     "BTCUSD": Product.SPOT,
     "ETHUSD": Product.LINEAR_PERPETUAL,
@@ -104,7 +105,7 @@ def beginning(seed: int) -> DeskState:
 
 def _lanes(choose: random.Random) -> Iterator[LaneSpec]:
     for one in instruments():
-        for label in ("first", "second"):
+        for label in choose.sample(("first", "second", "other"), choose.choice((2, 2, 3))):
             yield LaneSpec(
                 label=label,
                 strategy="scripted",
@@ -113,8 +114,8 @@ def _lanes(choose: random.Random) -> Iterator[LaneSpec]:
                 account="coins" if one.settle == "BTC" else choose.choice(("main", "thin")),
                 venue=one.venue,
                 symbol=one.symbol,
-                bars="1m",
-                mode=BarDataMode.ON_EACH_TICK,
+                bars=choose.choice(("1m", "1m", "1t", "3t", "5m")),
+                mode=choose.choice((BarDataMode.ON_EACH_TICK, *BarDataMode)),
                 sizing=Sizing(
                     quantity_e8=_quantity_e8(one.symbol, choose),
                     shorts=one.product not in IN_FULL and choose.random() < 0.7,
@@ -133,7 +134,7 @@ def strategies(state: DeskState, seed: int) -> dict[tuple[str, Key], Strategy]:
     found: dict[tuple[str, Key], Strategy] = {}
     for lane in state.lanes:
         answers = {event: _answer(lane.spec.symbol, choose) for event in range(60) if choose.random() < 0.5}
-        strategy = Wild(answers)
+        strategy = Wild(answers, lane.spec.mode)
         strategy.fails_at = choose.choice((-1, -1, choose.randrange(40)))
         found[lane.spec.label, lane.spec.key] = strategy
     return found
@@ -165,6 +166,8 @@ def script(seed: int, count: int) -> Iterator[Told]:
             act, target = choose.choice(_ACTS), choose.choice(_TARGETS)
             yield Told(key, act=ActLine(act=act, target=target, by="a test", wall_ns=now_ns))
         elif dice < 0.15:
+            over_ns = now_ns + MINUTE_NS - now_ns % MINUTE_NS  # when a bar is over, to the nanosecond
+            now_ns = choose.choice((now_ns, now_ns, over_ns))
             yield Told(key, passed_ns=now_ns)
         else:
             moves = []
