@@ -203,7 +203,7 @@ def _ask(mode: str) -> Callable[[RingsideApp], None]:
         if mode == "filter":
             app.prompt.ask("filter", text=_pane(app).pattern)
         else:
-            if trades_on_paper(app):
+            if trades_on_paper(app) or app.link.may_trade_beside:
                 app.link.glance_at_accounts()  # their names can be typed anywhere
             app.prompt.ask("command")
 

@@ -89,8 +89,9 @@ class RingsideApp(App[int]):
     """The console of the engine whose control socket is at `control_path`, or of none at all.
 
     `filling` is what stands in the form of the Backtest screen at the beginning. `inline` says that the engine lives
-    in this process and ends with it. Pictures of the screen go to the folder `pictures`, by default `RINGSIDE_HOME`
-    or where the program was started. `environment` tells what the terminal can show.
+    in this process and ends with it. `desk` is the one that is traded on beside an engine that does not do so itself.
+    Pictures of the screen go to the folder `pictures`, by default `RINGSIDE_HOME` or where the program was started.
+    `environment` tells what the terminal can show.
     """
 
     CSS_PATH = "console.tcss"
@@ -108,6 +109,7 @@ class RingsideApp(App[int]):
         self,
         control_path: Path | None,
         *,
+        desk: str = "",
         frames_per_s: float = 10,
         ascii_only: bool = False,
         inline: bool = True,
@@ -132,7 +134,7 @@ class RingsideApp(App[int]):
         )
         self.pending: Pending | None = None
         self.attachment = Attachment(wall_ns=wall_ns, monotonic_ns=monotonic_ns)
-        self.link = EngineLink(control_path or Path())
+        self.link = EngineLink(control_path or Path(), desk=desk if control_path else "")
         self._alone = control_path is None
         self.stored = StoreWatch(started_ns=wall_ns())
         self.snapshot: Snapshot | None = None
@@ -355,6 +357,7 @@ def _spare_the_collector() -> None:
 def run_console(
     control_path: Path | None,
     *,
+    desk: str = "",
     frames_per_s: float = 10,
     low_bandwidth: bool = False,
     ascii_only: bool = False,
@@ -373,6 +376,7 @@ def run_console(
     """
     app = RingsideApp(
         control_path,
+        desk=desk,
         frames_per_s=2 if low_bandwidth else frames_per_s,
         ascii_only=ascii_only or not _speaks_utf8(),
         inline=inline,

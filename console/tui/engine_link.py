@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from console.paper.desks import OWN_INSTANCE
 from console.tui.accounts.document import Heard
 from console.tui.accounts.parsing import parse_desk
 from console.tui.commands import DESK_ACTS
@@ -89,12 +90,14 @@ class _Watched:
 
 class EngineLink:
     """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store and
-    of its accounts. `start` it, and `stop` it."""
+    of its accounts. An engine that does not trade on paper has none: then the process is asked that trades on `desk`
+    beside it, if one does. `start` it, and `stop` it."""
 
-    def __init__(self, path: Path, *, poll_s: float = POLL_S) -> None:
+    def __init__(self, path: Path, *, desk: str = "", poll_s: float = POLL_S) -> None:
         self.report, self.stored, self.accounts = Report(), StoreReport(), Heard()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
+        self._desk_path = path.parent / f"{OWN_INSTANCE}{desk}.sock" if desk else None
         self._watching = False
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._stopped, self._wanted = threading.Event(), threading.Event()
@@ -141,6 +144,11 @@ class EngineLink:
         """Ask for the accounts once."""
         self._accounts.glance()
 
+    @property
+    def may_trade_beside(self) -> bool:
+        """Whether there is a process, dead or alive, that would answer for the desk in the engine's place."""
+        return self._desk_path is not None and self._desk_path.exists()
+
     def ask(self, operation: str, **arguments: str) -> None:
         """Have the engine do something; a sentence about how it went appears in `answers`."""
         self._requests.put(Request(operation, tuple(arguments.items())))
@@ -172,21 +180,42 @@ class EngineLink:
         number = before.number + 1
         try:
             desk = _answer(client, Request("accounts"), parse_desk)
-            self.accounts = Heard(number=number, desk=desk, refused=desk is None)
+            heard = Heard(number=number, desk=desk, refused=desk is None)
         except ControlError as error:
             refused = error.category == _NOT_OFFERED
-            desk = None if refused else before.desk
-            self.accounts = Heard(number=number, desk=desk, reason=_reason(error), refused=refused)
+            desk = None if refused or before.beside else before.desk
+            heard = Heard(number=number, desk=desk, reason=_reason(error), refused=refused)
+        # Those beside an engine that was killed trade on what its rings still hold, and wait for the next one.
+        if heard.refused or (heard.reason and before.beside):
+            heard = self._heard_beside(heard)
+        self.accounts = heard
+
+    def _heard_beside(self, heard: Heard) -> Heard:
+        # What the process says that trades beside the engine; `heard` where there is none.
+        if self._desk_path is None or not self.may_trade_beside:
+            return heard
+        client = ControlClient(self._desk_path, timeout_s=STORE_S)
+        try:
+            desk = _answer(client, Request("accounts"), parse_desk)
+        except ControlError as error:
+            before = self.accounts
+            kept = Heard(number=heard.number, desk=before.desk, reason=_reason(error), beside=True)
+            return kept if before.beside else heard
+        finally:
+            client.close()
+        return heard if desk is None else Heard(number=heard.number, desk=desk, beside=True)
 
     def _carry_out(self) -> None:
         while (request := self._requests.get()) is not None:
-            client = ControlClient(self._path, timeout_s=REQUEST_S)
+            beside = request.operation in DESK_ACTS and self.accounts.beside
+            path = self._desk_path if beside and self._desk_path is not None else self._path
+            client = ControlClient(path, timeout_s=REQUEST_S)
             try:
                 _answer(client, request, dict)
             except ControlError as error:
                 self.answers.put(f"{request}: {_refusal(error)}")
             else:
-                self.answers.put(f"{request}: the engine agreed")
+                self.answers.put(f"{request}: {'the desk' if beside else 'the engine'} agreed")
                 if request.operation in JOBS:
                     self._store.glance()  # one look, whether or not anybody watches, to learn of the job
                 if request.operation in DESK_ACTS:

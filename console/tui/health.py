@@ -21,6 +21,8 @@ READER_NAME = "screen"
 """The name of the screen's readers in the rings' reader tables."""
 RATE_ANSWERS: Final = 10
 """A ring's rate is taken over so many answers, about five seconds: over two it jumps too much to be read."""
+MESSAGE_ANSWERS: Final = 4
+"""The same for the messages of a venue: of a feed in a process of its own they are told once in two answers."""
 
 
 class Rates(Generic[Name]):
@@ -57,7 +59,7 @@ class HealthBook:
         self._previous: EngineStatus | None = None
         self._rates: dict[str, float] = {}
         self._ring_rates: dict[Path, float] = {}
-        self._messages, self._records = Rates[str](1), Rates[Path](RATE_ANSWERS)
+        self._messages, self._records = Rates[str](MESSAGE_ANSWERS), Rates[Path](RATE_ANSWERS)
         self._pid = os.getpid()
 
     def lost(self, reason: str) -> None:

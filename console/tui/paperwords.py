@@ -9,8 +9,9 @@ FAILED = "failed"
 TRADING = "trading"
 
 
-def paper_cells(status: EngineStatus, glyphs: Glyphs) -> list[Cell]:
-    """Paper trading's part of the status line, nothing for an engine that does not do it."""
+def paper_cells(status: EngineStatus, glyphs: Glyphs, *, brief: bool = False) -> list[Cell]:
+    """Paper trading's part of the status line, nothing for an engine that does not do it. In a `brief` one what is
+    in trouble is counted together."""
     paper = status.paper
     if paper is None:
         return []
@@ -21,6 +22,9 @@ def paper_cells(status: EngineStatus, glyphs: Glyphs) -> list[Cell]:
         return [gap, (f"{glyphs.turning} paper {paper.state}", "bar_warn")]
     cells = [gap, ("paper ", "bar_dim"), (str(paper.strategies), "bar")]
     troubles = ((paper.stopped, "stopped", "bar_down"), (len(paper.halted), "halted", "bar_warn"))
+    if brief and paper.stopped + len(paper.halted):
+        style = "bar_down" if paper.stopped else "bar_warn"
+        return [*cells, (f" {glyphs.warning} {paper.stopped + len(paper.halted)}", style)]
     for count, word, style in troubles:
         if count:
             cells += [(f" {glyphs.warning} {count} {word}", style)]

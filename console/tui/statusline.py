@@ -28,6 +28,8 @@ def status_rows(snapshot: Snapshot | None, *, width: int, height: int, glyphs: G
     figures = _figures(snapshot, glyphs, worst=height > 1 or width >= _WIDE, venue=wide)
     if row_width(figures) > width:
         figures = _figures(snapshot, glyphs, worst=False, venue=False)
+    if row_width(figures) > width:
+        figures = _figures(snapshot, glyphs, worst=False, venue=False, brief=True)
     time = f"{clock_text(snapshot.now_ns, decimals=0)}Z"
     clocks: list[Row] = [
         ((f" {text}", "bar_dim"), (" ", "bar")) for text in (f"{utc_day(snapshot.now_ns)} {time}", time)
@@ -123,7 +125,7 @@ def _connection(connection: Connection, health: Health, glyphs: Glyphs, *, detai
     return [(glyphs.warning, style), (f" {name} {word}{reason}", style)]
 
 
-def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool) -> Row:
+def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool, brief: bool = False) -> Row:
     health, status = snapshot.health, snapshot.status
     cells: list[Cell] = [(" ", "bar")]
     if status is None:
@@ -141,7 +143,7 @@ def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool) ->
     cells += [("lost ", "bar_dim" if not health.lost else "bar_down")]
     cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
     cells += status_cells(status, glyphs)
-    cells += paper_cells(status, glyphs)
+    cells += paper_cells(status, glyphs, brief=brief)
     if health.withheld:
         noun = "book" if health.withheld == 1 else "books"
         cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]

@@ -11,8 +11,8 @@ from console.tui.text import CURSOR, Cell, Glyphs, Row, fit, fit_row
 
 @attrs.frozen
 class Column:
-    """One column. It is there from a screen of `least` cells on; what is left over goes to the one that `grows`, up
-    to `most` cells."""
+    """One column. It is there from a screen of `least` cells on; what is left over goes to those that `grow`, each up
+    to `most` cells: to numbers, which stand on the `right`, before names."""
 
     name: str
     head: str
@@ -27,10 +27,12 @@ def fit_columns(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
     """Those of `columns` that a table of `width` cells has, as wide as they will be drawn."""
     shown = [column for column in columns if column.least <= width]
     spare = max(width - 1 - sum(column.width + 1 for column in shown), 0)
-    return tuple(
-        attrs.evolve(column, width=min(column.width + spare, column.most)) if column.grows else column
-        for column in shown
-    )
+    widths = {column.name: column.width for column in shown}
+    for column in sorted((one for one in shown if one.grows), key=lambda one: not one.right):
+        more = min(spare, column.most - column.width)
+        widths[column.name] += more
+        spare -= more
+    return tuple(attrs.evolve(column, width=widths[column.name]) for column in shown)
 
 
 def head_row(columns: Sequence[Column], *, width: int, glyphs: Glyphs) -> Row:

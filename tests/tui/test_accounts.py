@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -331,3 +333,62 @@ def test_the_last_answer_stays_while_the_engine_is_away(see: See, trading: FakeE
         await console.until("● trades in test")
 
     see(scene)
+
+
+@pytest.fixture
+def beside() -> Iterator[FakeEngine]:
+    """A process that trades on the desk beside the engine, and does nothing else."""
+    with FakeEngine(Path(os.environ["RINGSIDE_SHM"]), instance="paper-default") as running:
+        running.desk = document(time.time_ns(), host={"instance": "paper-default", "pid": 7})
+        yield running
+
+
+def test_a_desk_beside_the_engine_is_shown_and_obeys(see: See, engine: FakeEngine, beside: FakeEngine) -> None:
+    """Where the engine does not trade on paper the process that does answers, and gets the acts, though the engine is
+    read-only; when it goes the screen says how to begin."""
+    engine.desk, engine.overrides = {"enabled": False}, {"read_only": True}
+
+    async def scene(console: Console) -> None:
+        await console.until("Board")
+        await console.press("colon")
+        await console.until(lambda _screen: console.app.link.accounts.beside)
+        await console.type("halt main")
+        await console.press("enter")
+        await console.until("type main to do it:")
+        await console.type("main")
+        await console.press("enter")
+        await console.until("halt main: the desk agreed")
+        assert beside.changes == [{"op": "halt", "target": "main", "confirm": "main"}]
+        assert engine.changes == []
+        await console.press("2")
+        await console.until("● trades in paper-default")
+        engine.close()
+        await console.until("engine not reachable")
+        screen = await console.until("● trades in paper-default")
+        assert "as last heard" not in screen
+        engine.start()
+        await console.until("engine running")
+        beside.close()
+        await console.until("The engine does not trade on paper.")
+
+    see(scene, size=(160, 50), desk="default")
+
+
+def test_an_engine_that_trades_is_never_answered_for(see: See, trading: FakeEngine, beside: FakeEngine) -> None:
+    """Its own desk is shown, and obeys, whatever is traded on beside it."""
+    beside.desk = document(time.time_ns(), desk="other")
+
+    async def scene(console: Console) -> None:
+        await _open(console)
+        await console.type(":kill")
+        await console.press("enter")
+        await console.until("type default to do it:")
+        await console.type("default")
+        await console.press("enter")
+        await console.until("kill all: the engine agreed")
+        assert beside.requests == []
+        trading.close()
+        await console.until("⚠ as last heard:")
+        assert beside.requests == []
+
+    see(scene, desk="default")

@@ -50,7 +50,7 @@ def act_on(app: RingsideApp, act: str, target: str) -> None:
         UsageError: the desk is known and has no such target, or no name of a desk is known that could be typed.
     """
     heard = app.link.accounts
-    if not is_changeable(app):
+    if not heard.beside and not is_changeable(app):
         return
     if heard.refused or (heard.desk is None and not trades_on_paper(app)):
         app.say("this engine does not trade on paper; screen 2 says how to begin")

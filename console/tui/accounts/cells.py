@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -13,25 +14,28 @@ from console.tui.text import Cell, Glyphs, clock_text, moment_text, short_age, s
 from core.clock import DAY_NS, NS_PER_S
 
 _AMOUNT: Final = 11
+_WIDE_AMOUNT: Final = 14
 POSITIONS: Final = (
     Column("symbol", "symbol", 12), Column("venue", "venue", 8, least=110),
-    Column("quantity", "holds", _AMOUNT, right=True), Column("average", "paid", _AMOUNT, right=True),
+    Column("quantity", "holds", _AMOUNT, right=True, grows=True, most=_WIDE_AMOUNT),
+    Column("average", "paid", _AMOUNT, right=True, least=62),
     Column("mark", "now", _AMOUNT, right=True), Column("worth", "worth", _AMOUNT, right=True, least=100),
     Column("margin", "margin", _AMOUNT, right=True, least=124),
-    Column("realised", "realised", _AMOUNT, right=True, least=70),
+    Column("realised", "realised", _AMOUNT, right=True, least=74),
     Column("unrealised", "unrealised", _AMOUNT, right=True, grows=True, most=16),
 )  # fmt: skip
 ORDERS: Final = (
     Column("symbol", "symbol", 12), Column("strategy", "strategy", 10, least=70),
     Column("side", "side", 4), Column("type", "type", 6), Column("quantity", "of", _AMOUNT, right=True),
     Column("filled", "filled", 10, right=True, least=100), Column("limit", "limit", _AMOUNT, right=True),
-    Column("stop", "stop", _AMOUNT, right=True, least=76), Column("age", "age", 4, right=True),
+    Column("stop", "stop", _AMOUNT, right=True, least=78), Column("age", "age", 4, right=True),
     Column("number", "number", 8, right=True, least=110),
 )  # fmt: skip
 LANES: Final = (
     Column("label", "strategy", 9, grows=True, most=20), Column("symbol", "symbol", 12),
     Column("venue", "venue", 8, least=110), Column("state", "state", 9),
-    Column("held", "holds", 9, right=True, least=60), Column("signals", "sig", 5, right=True),
+    Column("held", "holds", _AMOUNT, right=True, least=76, grows=True, most=_WIDE_AMOUNT),
+    Column("signals", "sig", 5, right=True),
     Column("orders", "ord", 5, right=True), Column("fills", "fill", 5, right=True),
     Column("rejected", "rej", 4, right=True, least=66), Column("age", "signal", 6, right=True),
     Column("trade", "trade", 5, right=True, least=86), Column("bars", "bars", 6, least=100),
@@ -39,17 +43,17 @@ LANES: Final = (
 )  # fmt: skip
 FILLS: Final = (
     Column("when", "time", 8), Column("symbol", "symbol", 12),
-    Column("strategy", "strategy", 8, least=60, grows=True, most=16),
-    Column("side", "side", 6), Column("quantity", "quantity", 9, right=True),
-    Column("price", "price", 10, right=True),
-    Column("fee", "fee", 7, right=True, least=70), Column("role", "as", 5, least=92),
-    Column("realised", "realised", 9, right=True), Column("order", "order", 7, right=True, least=110),
+    Column("strategy", "strategy", 8, grows=True, most=16),
+    Column("side", "side", 6), Column("quantity", "quantity", 9, right=True, grows=True, most=_WIDE_AMOUNT),
+    Column("price", "price", 10, right=True, grows=True, most=_WIDE_AMOUNT),
+    Column("fee", "fee", 7, right=True, least=78), Column("role", "as", 5, least=92),
+    Column("realised", "realised", 9, right=True, least=70), Column("order", "order", 7, right=True, least=110),
     Column("reason", "reason", 16, least=130),
 )  # fmt: skip
 STREAMS: Final = (
-    Column("symbol", "symbol", 12), Column("venue", "venue", 10, least=50), Column("feed", "feed", 11),
+    Column("symbol", "symbol", 12), Column("venue", "venue", 10, least=78), Column("feed", "feed", 11),
     Column("last", "last", 10, right=True, grows=True, most=16), Column("age", "age", 4, right=True),
-    Column("ticks", "trades", 6, right=True), Column("late", "late", 4, right=True),
+    Column("ticks", "trades", 6, right=True, least=67), Column("late", "late", 4, right=True),
     Column("holes", "holes", 5, right=True), Column("lost", "lost", 6, right=True),
 )  # fmt: skip
 _STATES: Final = {RUNNING: ("light", "up"), "paused": ("warning", "warn"), "stopped": ("warning", "alert")}
@@ -58,11 +62,17 @@ _FEEDS: Final = {STREAMING: ("light", "up"), "waiting": ("quiet", "dim"), "silen
 
 @attrs.frozen(kw_only=True)
 class Cells:
-    """Makes cells by the names of their columns; money has `decimals` places, ages are those at `now_ns`."""
+    """Makes cells by the names of their columns; money has `decimals` places, ages are those at `now_ns`.
+    `widths` are those of the columns that grow."""
 
     now_ns: int
     decimals: int
     glyphs: Glyphs
+    widths: Mapping[str, int] = attrs.Factory(dict)
+
+    def within(self, columns: Sequence[Column]) -> Cells:
+        """The same for a table of these columns."""
+        return attrs.evolve(self, widths={column.name: column.width for column in columns})
 
     def _plain(self, value: Amount, width: int = _AMOUNT, style: str = "text") -> Cell:
         return plain_text(value, width=width, glyphs=self.glyphs), style
@@ -89,7 +99,7 @@ class Cells:
         return {
             "symbol": (one.symbol, "symbol"),
             "venue": (one.venue, "dim"),
-            "quantity": self._plain(one.quantity, style="ask" if short else "bid"),
+            "quantity": self._plain(one.quantity, self.widths.get("quantity", _AMOUNT), "ask" if short else "bid"),
             "average": self._plain(one.average),
             "mark": self._plain(one.mark),
             "worth": self._money(one.worth),
@@ -121,7 +131,7 @@ class Cells:
             "symbol": (one.symbol, "text"),
             "venue": (one.venue, "dim"),
             "state": (f"{getattr(self.glyphs, sign)} {one.state or 'unknown'}", style),
-            "held": self._plain(one.held, 9),
+            "held": self._plain(one.held, self.widths.get("held", _AMOUNT)),
             "signals": self._count(one.signals),
             "orders": self._count(one.orders),
             "fills": self._count(one.fills),
@@ -142,8 +152,8 @@ class Cells:
             "symbol": (one.symbol, "symbol"),
             "strategy": (one.label, "text") if one.label else ("forced", "alert"),
             "side": (f"{arrow} {one.side}", self._side(one.side)[1]),
-            "quantity": self._plain(one.quantity, 9),
-            "price": self._plain(one.price, 10),
+            "quantity": self._plain(one.quantity, self.widths.get("quantity", 9)),
+            "price": self._plain(one.price, self.widths.get("price", 10)),
             "fee": self._plain(one.fee, 7, "dim"),
             "role": ("maker" if one.maker else "taker", "dim"),
             "realised": self._gain(one.realised, 9) if one.realised else (self.glyphs.dash, "dim"),

@@ -226,9 +226,11 @@ def copy_account(account: Account) -> str:
 @attrs.frozen(kw_only=True)
 class Heard:
     """What the screen knows of the desk: the last answer, kept while there is none for the `reason` given; `refused`
-    tells that the engine answered, and has none to tell of. `number` grows with each question."""
+    tells that the engine answered, and has none to tell of. `beside` tells that a process of its own trades on it,
+    which is asked in the engine's place. `number` grows with each question."""
 
     number: int = 0
     desk: Desk | None = None
     reason: str = ""
     refused: bool = False
+    beside: bool = False

@@ -110,7 +110,8 @@ def account_rows(desk: Desk, account: Account, *, width: int, height: int, besid
         curve = _curve_rows(desk, account, width=inner - _FIGURES - 1, height=room, glyphs=glyphs)
         body = [(*one, (" ", ""), *other) for one, other in zip(figures, curve, strict=True)]
     else:
-        body = _lines(account, width=inner, most=max(room - _LEAST_CURVE, 3), big=False, glyphs=glyphs)[:room]
+        figures_room = room - _LEAST_CURVE if room >= 2 * _LEAST_CURVE else room  # a lower curve tells nothing
+        body = _lines(account, width=inner, most=figures_room, big=False, glyphs=glyphs)[:figures_room]
         body += _curve_rows(desk, account, width=inner, height=room - len(body), glyphs=glyphs)
     return [title, *(fit_row(((glyphs.bar, "grid"), *row), width) for row in body)]
 

@@ -1,4 +1,4 @@
-"""Amounts of money in few cells: exact where there is room, cut where not, and never to be misread. Pure."""
+"""Amounts and delays in few cells: exact where there is room, cut where not, and never to be misread. Pure."""
 
 from __future__ import annotations
 
@@ -97,7 +97,13 @@ def plain_text(value: Amount, *, width: int, glyphs: Glyphs) -> str:
     text = "0" if text in (glyphs.minus + "0", "") else text
     if len(text) <= width:
         return text
-    return money_text(value, width=width, decimals=8, glyphs=glyphs)
+    cut = money_text(value, width=width, decimals=8, glyphs=glyphs)
+    return cut.rstrip("0").rstrip(".") if "." in cut else cut
+
+
+def delay_text(delay_us: float) -> str:
+    """A delay in us, or in ms from one on."""
+    return f"{delay_us:.0f} us" if delay_us < 999.5 else f"{delay_us / 1000:.1f} ms"
 
 
 def big_rows(text: str, *, glyphs: Glyphs) -> tuple[str, str, str] | None:

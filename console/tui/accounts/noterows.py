@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator
 
 from console.tui.accounts.document import Account, Amount, Desk, Pockets
-from console.tui.accounts.money import plain_text
+from console.tui.accounts.money import delay_text, plain_text
 from console.tui.text import Glyphs, Row, fit, grouped, moment_text
+from core.sim.risk import DAY_LOSS
 
 _WIDEST = 60  # cells that no amount is wider than
 
@@ -56,7 +57,8 @@ def _account(account: Account, glyphs: Glyphs) -> Iterator[str]:
         return ", ".join(texts) or "nothing"
 
     if account.halted:
-        yield f"halted: {account.halted}; it gets no orders but those that reduce a position, until :release"
+        until = "the next day begins (UTC) or :release" if account.halted == DAY_LOSS else ":release"
+        yield f"halted: {account.halted}; it gets no orders but those that reduce a position, until {until}"
     if account.liquidated:
         yield "liquidated: its losses took what it had"
     yield f"began with {told(account.initial)}, is worth {told(account.equity)}, leverage {account.leverage}"
@@ -80,7 +82,8 @@ def _desk(desk: Desk) -> Iterator[str]:
     if desk.delays is not None:
         delays = desk.delays
         yield (
-            f"from the ring to the disk {delays.p50_us:.0f} us, {delays.p99_us:.0f} us at the 99th percentile,"
-            f" {delays.max_us:.0f} us at most, of {grouped(delays.count)} steps"
+            f"from the ring to the disk {delay_text(delays.p50_us)},"
+            f" {delay_text(delays.p99_us)} at the 99th percentile,"
+            f" {delay_text(delays.max_us)} at most, of {grouped(delays.count)} steps"
         )
     yield "to begin anew with fresh accounts: ringside --batch accounts reset, while nobody trades on the desk"

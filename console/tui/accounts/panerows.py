@@ -130,7 +130,8 @@ class _Drawing:
 
     def positions(self) -> list[Row]:
         columns = fit_columns(POSITIONS, self.width)
-        rows = [self.table(columns, self.cells.position(one)) for one in self.shown.positions]
+        cells = self.cells.within(columns)
+        rows = [self.table(columns, cells.position(one)) for one in self.shown.positions]
         if self.shown.orders:
             count = len(self.shown.orders)
             title = (("Working orders", "title"), (str(count), "dim"))
@@ -146,8 +147,9 @@ class _Drawing:
         columns = fit_columns(LANES, self.width)
         top, detail = self.place.top("strategies"), _lane_detail(self.shown, self.place, self.width, self.glyphs)
         room = max(self.height - 2 - len(detail), 1)
+        cells = self.cells.within(columns)
         rows = [
-            self.table(columns, self.cells.lane(one), here=one.key == self.place.lane)
+            self.table(columns, cells.lane(one), here=one.key == self.place.lane)
             for one in self.shown.lanes[top : top + room]
         ]
         if not rows:
@@ -157,7 +159,8 @@ class _Drawing:
 
     def fills(self) -> list[Row]:
         columns, top = fit_columns(FILLS, self.width), self.place.top("fills")
-        rows = [self.table(columns, self.cells.fill(one)) for one in self.shown.fills[top : top + self.height]]
+        cells = self.cells.within(columns)
+        rows = [self.table(columns, cells.fill(one)) for one in self.shown.fills[top : top + self.height]]
         return [self.head(columns), *rows] if rows else [self.sentence("nothing was traded yet")]
 
     def feed(self) -> list[Row]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from console.tui.accounts.document import Desk, Heard
 from console.tui.accounts.headrows import head_rows
+from console.tui.accounts.money import delay_text
 from console.tui.accounts.noterows import note_lines, note_rows
 from console.tui.accounts.panerows import Shown, pane_rows, rows_seen, shown_of
 from console.tui.accounts.place import Layout, Pane, Place, layout_of
@@ -90,7 +91,9 @@ def _title(snapshot: Snapshot, heard: Heard, width: int, glyphs: Glyphs) -> Row:
     desk = heard.desk
     if desk is None:
         return title_row((("Accounts", "title"),), width, glyphs)
-    reason = heard.reason if snapshot.health.reachable else snapshot.health.reason or "no engine"
+    reason = heard.reason
+    if not heard.beside and not snapshot.health.reachable:
+        reason = snapshot.health.reason or "no engine"
     paper = None if snapshot.status is None else snapshot.status.paper
     going = (f"{glyphs.light} trades in {desk.host or 'an engine'}", "up")
     resting = (f"{glyphs.warning} nobody trades: as the last session left it", "warn")
@@ -107,11 +110,11 @@ def _title(snapshot: Snapshot, heard: Heard, width: int, glyphs: Glyphs) -> Row:
         (f"{glyphs.warning} {stopped} stopped" if stopped else "", "alert"),
         (f"{glyphs.warning} {len(desk.notes)} {noun}: n" if desk.notes else "", "warn"),
         (f"{grouped(desk.trades_seen)} trades seen", "text"),
-        (f"step {desk.delays.p99_us:.0f} us p99" if desk.delays is not None else "", "dim"),
+        (f"step {delay_text(desk.delays.p99_us)} p99" if desk.delays is not None else "", "dim"),
         (f"session {desk.session}" if desk.session else "", "dim"),
     )
     while (
-        row_width(tuple((f"{glyphs.dash} {text} ", "") for text, _style in parts if text)) > width and len(parts) > 3
+        row_width(tuple((f"{glyphs.dash} {text} ", "") for text, _style in parts if text)) >= width and len(parts) > 3
     ):
         parts = parts[:-1]  # whole parts only
     return title_row(parts, width, glyphs)

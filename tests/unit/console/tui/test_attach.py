@@ -254,6 +254,17 @@ def test_messages_a_second_come_from_two_answers(attachment: Attachment, engine:
     assert (health.reachable, health.rates) == (False, {})
 
 
+def test_a_rate_does_not_fall_to_nothing_between_two_reports(attachment: Attachment, engine: FakeEngine) -> None:
+    """What a feed in a process of its own reports once a second is no 0 for those who ask twice as often."""
+    for number in range(9):
+        answer = engine.answer()
+        answer["now_ns"] = T0_NS + number * NS_PER_S // 2
+        answer["connections"][0]["messages"] = 100 + number // 2 * 200
+        attachment.update_status(parse_status(answer))
+        if number > 3:
+            assert attachment.frame().health.rates["KRAKEN"] == pytest.approx(200, abs=1)
+
+
 def test_the_screen_reads_no_clock_of_its_own() -> None:
     """Every instant on the screen comes from `core.clock`: no module of it imports `time` or `datetime`."""
     folder = Path(console.tui.__file__).parent

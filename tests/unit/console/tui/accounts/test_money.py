@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.tui.accounts.money import big_rows, exact_text, gain_cell, less, money_text, plain_text, share_cell
+from console.tui.accounts.money import (
+    big_rows,
+    delay_text,
+    exact_text,
+    gain_cell,
+    less,
+    money_text,
+    plain_text,
+    share_cell,
+)
 from console.tui.text import ASCII, UNICODE
 
 
@@ -97,3 +106,20 @@ def test_big_figures_are_three_rows_of_one_width() -> None:
         assert len({len(row) for row in rows}) == 1
     assert big_rows("1.2M", glyphs=UNICODE) is None
     assert all(row.isascii() for row in big_rows("12.5", glyphs=ASCII) or ())
+
+
+@pytest.mark.parametrize(
+    ("delay_us", "text"), [(0.4, "0 us"), (96.2, "96 us"), (999.6, "1.0 ms"), (3539.0, "3.5 ms")]
+)
+def test_delays_have_their_unit(delay_us: float, text: str) -> None:
+    """Microseconds, and milliseconds from one on."""
+    assert delay_text(delay_us) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "text"),
+    [("148.33500000012", 11, "148.335"), ("106.72762801", 11, "106.727628"), ("1200.00000000001", 9, "1200")],
+)
+def test_what_is_cut_ends_with_no_idle_zeros(value: str, width: int, text: str) -> None:
+    """A price or a quantity of many digits is no longer than what is left of it."""
+    assert plain_text(Decimal(value), width=width, glyphs=UNICODE).replace(" ", "") == text

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.tui.accounts.cells import FILLS, LANES, ORDERS, POSITIONS, STREAMS
 from console.tui.accounts.document import Desk, Heard
 from console.tui.accounts.parsing import parse_desk
 from console.tui.accounts.place import BELOW, PANES, Pane, Place, layout_of
 from console.tui.accounts.rows import account_rows, extent, notes_extent
 from console.tui.snapshot import Health, Snapshot
 from console.tui.status import EngineStatus, PaperState
+from console.tui.tables import Column, fit_columns
 from console.tui.text import ASCII, UNICODE, Glyphs, row_width
+from core.sim.risk import DAY_LOSS
 from tests.unit.console.tui.accounts.documents import NOW_NS, document, fills, futures, main, positions, strategies
 from tests.unit.console.tui.test_rows import text_of
 
@@ -217,6 +220,39 @@ def test_lists_scroll() -> None:
     assert found(lines, "▸Accounts ─ 4 of 9")
 
 
+@pytest.mark.parametrize("columns", [POSITIONS, ORDERS, LANES, FILLS, STREAMS])
+def test_no_column_is_cut_off(columns: tuple[Column, ...]) -> None:
+    """At every width from that of the smallest terminal on there are as many columns as have room, and no more."""
+    for width in range(60, 300):
+        fitted = fit_columns(columns, width)
+        assert 1 + sum(column.width + 1 for column in fitted) <= width, width
+
+
+@pytest.mark.parametrize(("width", "seen"), [(80, "203.7006913"), (100, "203.70069134")])
+def test_quantities_get_the_room_there_is(width: int, seen: str) -> None:
+    """A quantity of a fill has all its digits where there is room for them."""
+    one = {**fills()[0], "account": "main", "quantity": "203.70069134"}
+    rows = screen(desk(fills=[one]), at("fills"), width=width, height=24)
+    assert any(f" {seen} " in row for row in rows)
+
+
+def test_a_low_screen_has_figures_in_place_of_a_curve() -> None:
+    """One row of a plot tells nothing: the smallest terminal shows what the account is worth instead."""
+    rows = screen(width=60, height=12)
+    assert any("realised" in row for row in rows)
+    assert not any("\u2800" <= character <= "\u28ff" for row in rows for character in row)
+
+
+def test_until_when_an_account_is_halted() -> None:
+    """One that lost too much in a day trades again on the next one; any other waits for an operator."""
+    for reason, until in (
+        (DAY_LOSS, "until the next day begins (UTC) or :release"),
+        ("by an operator", "until :release"),
+    ):
+        lines = screen(desk(accounts=[main(halted=reason)]), at("accounts", notes=True), width=160, height=50)
+        assert found(lines, f"{until} ")
+
+
 def test_the_details_hold_everything() -> None:
     """Limits, balances, hashes, the session, delays, what operators did, and how to begin anew."""
     lines = screen(
@@ -262,6 +298,12 @@ def test_why_nothing_is_known_is_said(
     """Each reason in words."""
     status = EngineStatus(paper=paper)
     assert any(said in line for line in screen(heard, status=status, **health))
+
+
+@pytest.mark.parametrize("width", range(63, 120))
+def test_the_title_has_whole_parts(width: int) -> None:
+    """What has no room in the title beside the desk and its trouble is left out, not cut."""
+    assert "…" not in screen(Heard(desk=desk(), reason="it has gone"), width=width)[0]
 
 
 def test_what_is_old_is_told_to_be_old() -> None:

@@ -10,7 +10,9 @@ from console.tui.actions import key_row
 from console.tui.commands import DESK_ACTS, Command, complete, parse_command
 from console.tui.engine_link import Request
 from console.tui.paperwords import paper_cells, paper_problems
+from console.tui.snapshot import Health, Snapshot
 from console.tui.status import EngineStatus, PaperState, parse_status
+from console.tui.statusline import status_rows
 from console.tui.text import UNICODE
 from core.errors import UsageError
 from tests.unit.console.tui.accounts.test_rows import desk
@@ -96,3 +98,13 @@ def test_the_status_tells_of_paper_trading() -> None:
     failed = attrs.evolve(status, paper=PaperState(state="failed"))
     assert text_of(tuple(paper_cells(failed, UNICODE))) == "  ⚠ paper failed"
     assert paper_problems(failed) == ["paper trading has failed: the log says why"]
+
+
+def test_trouble_is_counted_together_where_there_is_no_room() -> None:
+    """A narrow status line keeps the number of problems, which stands behind paper trading."""
+    paper = PaperState(state="trading", strategies=9, stopped=1, halted=("a", "b"))
+    status = EngineStatus(paper=paper, store_kind="embedded", store_lag_s=0.1, publish_p50_ns=10**5, delays=1)
+    snapshot = Snapshot(now_ns=0, status=status, health=Health(reachable=True, problems=("one", "two", "three")))
+    wide, narrow = (text_of(status_rows(snapshot, width=width, height=2, glyphs=UNICODE)[1]) for width in (120, 72))
+    assert "paper 9 ⚠ 1 stopped ⚠ 2 halted  ⚠ 3 problems" in wide
+    assert "paper 9 ⚠ 3  ⚠ 3 problems" in narrow
