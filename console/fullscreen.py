@@ -155,6 +155,7 @@ def _show(
     screen = settings.screen
     return run_console(
         path,
+        desk=settings.paper_trading.desk,
         frames_per_s=screen.frames_per_s,
         low_bandwidth=screen.low_bandwidth,
         ascii_only=screen.ascii_only,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
 from console.control_server import Operation
-from console.paper.operations import ACTS, paper_operations
+from console.paper.operations import paper_operations
 from console.store_operations import store_operations
 from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
 from core.model.symbology import parse_symbol
+from core.sim.lines import ACTS
 
 if TYPE_CHECKING:
     from console.plan import FeedPlan

@@ -1,4 +1,4 @@
-"""How orders are carried out, from the command line: fees, slippage, latency; and the rule of fills in words."""
+"""How orders are carried out, from options: fees, slippage, latency; and the rule of fills in words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from core.sim.models import Execution, Latency
 GIVEN = "command line"
 
 
-def make_execution(arguments: argparse.Namespace, instrument: Instrument) -> Execution:
-    """What the options name; fees that they do not name are those the venue publishes. Raises `UsageError`."""
-    fees = fees_of(instrument.venue, instrument.product)
+def make_execution(arguments: argparse.Namespace, published: FeeSchedule, *, given: str = GIVEN) -> Execution:
+    """What the options name, which were `given` in that place; fees that they do not name are the `published` ones.
+    Raises `UsageError`."""
+    fees = published
     if arguments.maker is not None:
         fees = attrs.evolve(fees, maker_ppm=parse_rate(arguments.maker, maker=True))
     if arguments.taker is not None:
@@ -27,7 +28,7 @@ def make_execution(arguments: argparse.Namespace, instrument: Instrument) -> Exe
         seed=arguments.seed,
     )
     return Execution(
-        fees=attrs.evolve(fees, origin=_origin(arguments, fees)),
+        fees=attrs.evolve(fees, origin=_origin(arguments, published, given)),
         slippage=parse_slippage(arguments.slippage),
         latency=latency,
         touch=arguments.touch,
@@ -41,11 +42,11 @@ def fee_warnings(arguments: argparse.Namespace, instrument: Instrument) -> tuple
     return (f"the fees of {instrument.venue} are not known and taken for 0: --taker and --maker say what they are",)
 
 
-def _origin(arguments: argparse.Namespace, fees: FeeSchedule) -> str:
-    given = [name for name in ("maker", "taker") if getattr(arguments, name) is not None]
-    if len(given) == 2:
-        return GIVEN
-    return f"{given[0]} from the {GIVEN}, else {fees.origin}" if given else fees.origin
+def _origin(arguments: argparse.Namespace, published: FeeSchedule, given: str) -> str:
+    named = [name for name in ("maker", "taker") if getattr(arguments, name) is not None]
+    if len(named) == 2:
+        return given
+    return f"{named[0]} from the {given}, else {published.origin}" if named else published.origin
 
 
 def fill_rule(execution: Execution, *, depth: bool) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from core.errors import PermanentError
 
+HINT: Final = "allow more with --timeout, or mend the strategy"
 AGAIN_S: Final = 0.01
 """The alarm comes again so often, because a strategy may swallow the first one."""
 SWALLOWED: Final = 200
@@ -35,9 +36,8 @@ LastResort = Callable[[StrategyTimeoutError], None]
 class TimeLimit:
     """A block that may take so long; see `time_limit`."""
 
-    def __init__(self, seconds: float, last_resort: LastResort | None) -> None:
-        hint = "allow more with --timeout, or mend the strategy"
-        self._error = StrategyTimeoutError("took too long", f"more than {seconds:g} s", hint=hint)
+    def __init__(self, seconds: float, last_resort: LastResort | None, who: str, hint: str) -> None:
+        self._error = StrategyTimeoutError(f"{who} took too long".lstrip(), f"more than {seconds:g} s", hint=hint)
         self._seconds, self._last_resort = seconds, last_resort
         self._before: Any = None
         self._limited = False
@@ -55,8 +55,8 @@ class TimeLimit:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._before)
-        # A strategy may have made another error of the alarm.
-        if self._alarms and kind is not None and kind is not KeyboardInterrupt:
+        # A strategy may have made another error of the alarm, or an answer.
+        if self._alarms and kind is not KeyboardInterrupt:
             raise self._error from None
 
     def _alarm(self, _number: int, frame: FrameType | None) -> None:
@@ -74,11 +74,13 @@ class TimeLimit:
 _OURS: Final = (TimeLimit.__enter__.__code__, TimeLimit.__exit__.__code__)
 
 
-def time_limit(seconds: float, last_resort: LastResort | None = None) -> TimeLimit:
+def time_limit(
+    seconds: float, last_resort: LastResort | None = None, *, who: str = "", hint: str = HINT
+) -> TimeLimit:
     """For a `with`, whose block ends with `StrategyTimeoutError` when it takes longer than `seconds`; 0 is no limit.
 
     Only in the main thread, whose SIGALRM it takes for the time; in another it does nothing. Code that never comes
     back to the interpreter cannot be stopped by it. `last_resort` is called when the block does not let itself be
-    ended.
+    ended. The error says `who` took too long, and what to do.
     """
-    return TimeLimit(seconds, last_resort)
+    return TimeLimit(seconds, last_resort, who, hint)

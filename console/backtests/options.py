@@ -47,7 +47,7 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--bars", metavar="BARS", help="1m 5m 15m 30m 1h 4h 1d 1w, or 100t for bars of 100 trades")
     parser.add_argument("--events", action="store_true", help="call the strategy event by event in any case")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds that one run may take")
+    add_timeout_option(parser, "seconds that one run may take")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -187,10 +187,20 @@ def _fraction_ppm(text: str) -> int:
     return ppm
 
 
+def add_timeout_option(parser: argparse.ArgumentParser, text: str) -> None:
+    """Declare `--timeout`; `text` is its help."""
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help=text)
+
+
+def check_timeout(seconds: float) -> None:
+    """See that it makes sense as a time limit. Raises `UsageError`."""
+    if not 0 < seconds <= MOST_S:  # also refuses what is not a number
+        raise UsageError("bad timeout", f"{seconds:g}", hint=f"above 0 and at most {MOST_S:.0f} seconds")
+
+
 def check(arguments: argparse.Namespace) -> None:
     """See that the options go together and their numbers make sense. Raises `UsageError`."""
-    if not 0 < arguments.timeout <= MOST_S:  # also refuses what is not a number
-        raise UsageError("bad timeout", f"{arguments.timeout:g}", hint=f"above 0 and at most {MOST_S:.0f} seconds")
+    check_timeout(arguments.timeout)
     if not 0 <= arguments.seed <= MOST_SEED:
         raise UsageError("bad seed", str(arguments.seed)[:40], hint=f"from 0 to {MOST_SEED}")
     if not arguments.strategy and not arguments.preview:

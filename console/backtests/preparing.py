@@ -32,6 +32,7 @@ from core.errors import NotFoundError, UsageError
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS
 from core.model.instruments import Instrument
 from core.sim.depth import Books
+from core.sim.fees import fees_of
 from core.sim.trader import Sizing
 from core.store.columns import exact
 from core.store.paging import Progress, unheard
@@ -139,7 +140,7 @@ def prepare_run(arguments: argparse.Namespace, progress: Progress = unheard) -> 
     market = load_market(arguments, bar_type or wanted.bars, progress)
     instrument = market.instrument
     _check_quantity(sizing, instrument)
-    execution = make_execution(arguments, instrument)
+    execution = make_execution(arguments, fees_of(instrument.venue, instrument.product))
     accounts, account = chosen_account(
         arguments, settings.accounts, instrument, strategy=strategy.name, wanted=wanted.account
     )

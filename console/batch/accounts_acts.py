@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
 from console.batch.accounts import place_of
-from core.errors import ConfigurationError, ConsoleError, NotFoundError, RefusedError, UnreachableError
+from core.errors import ConsoleError, NotFoundError, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from core.sim.lines import AccountLine
@@ -98,19 +98,18 @@ def _before(state_directory: Path, desk: str) -> Iterator[str]:
 
 
 def _fresh(folder: Path, config: Path | None) -> DeskState:
-    # Accounts as the settings have them; what they trade comes with the next session.
+    # Accounts as the settings have them; what they trade comes with the next session, and what they have then follows
+    # from the settings once more.
     from config.paths import find_paths
     from console.account_settings import paper_accounts_of
     from console.batch.engine_plan import load_settings
     from console.paper.merging import opened
+    from console.paper.plan import PLACEHOLDER
     from core.sim.state import DeskState
 
     settings = load_settings(config, find_paths()).settings
     default = settings.accounts.default
-    currency = default.currency or _currency_before(folder, default.id)
-    if not currency:
-        hint = "set accounts.default.currency"
-        raise ConfigurationError("the currency of an account is not known", default.id, hint=hint)
+    currency = default.currency or _currency_before(folder, default.id) or PLACEHOLDER
     specs = paper_accounts_of(settings, currency=currency).specs()
     return DeskState(
         markets=[],

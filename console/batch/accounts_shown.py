@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from console.batch import output
 from console.batch.accounts import place_of
+from console.batch.output import instant
 from core.errors import ConsoleError, UsageError
 
 MOST_ROWS: Final = 1_000_000
@@ -155,10 +156,3 @@ def _session(folder: Path, name: str) -> Row:
         "fills": tally.filled(),
         "problem": "; ".join(past.notes),
     }
-
-
-def instant(instant_ns: int) -> str | None:
-    """A time to the second, fit to be read; None for one that nobody knows."""
-    from core.clock import iso_ns
-
-    return f"{iso_ns(instant_ns)[:19]}Z" if 0 < instant_ns < 2**63 else None

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from console.backtests.options import add_options, deciding_words
 from console.backtests.sweep_options import add_sweep_options, check_idle, check_sweep, is_sweep
 from console.batch import output
+from console.batch.giving_up import giving_up
 from core.errors import UsageError
-
-if TYPE_CHECKING:
-    from console.backtests.guard import LastResort, StrategyTimeoutError
 
 NAME = "backtest"
 HELP = "try a strategy on stored trades or DBN files"
@@ -125,25 +121,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return run_sweep(arguments, prepared)
     with progress_of(arguments.progress, "running") as progress:
-        finished = run_once(prepared, progress=progress, last_resort=_giving_up(arguments.format))
+        finished = run_once(prepared, progress=progress, last_resort=giving_up(arguments.format))
     made = document(finished, all_orders=arguments.trades)
     write_outputs(made, arguments.out, force=arguments.force)
     _show(arguments, made)
     return 0
-
-
-def _giving_up(form: str) -> LastResort:
-    stdout = sys.stdout
-
-    def give_up(error: StrategyTimeoutError) -> None:
-        # The strategy swallows whatever is raised in it: nothing is left but to end the process.
-        with contextlib.redirect_stdout(stdout):
-            code = output.report(error, form=form)
-            with contextlib.suppress(OSError):
-                stdout.flush()
-        os._exit(code)
-
-    return give_up
 
 
 def _show(arguments: argparse.Namespace, made: dict[str, Any]) -> None:
@@ -172,7 +154,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from console.backtests.options import check
     from console.backtests.verify import DIFFERENT, verify_file, verify_twice
 
-    last_resort = _giving_up(arguments.format)
+    last_resort = giving_up(arguments.format)
     if arguments.verify:
         found = verify_file(Path(arguments.verify), last_resort)
     else:

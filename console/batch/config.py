@@ -25,9 +25,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def check_meaning(settings: Settings) -> None:
-    """Raise `ConfigurationError` for settings of the right kind that name no provider, no possible symbol or accounts
-    that make no sense."""
-    from console.account_settings import accounts_of
+    """Raise `ConfigurationError` for settings of the right kind that name no provider, no possible symbol, or
+    accounts or paper trading that make no sense."""
+    from config.paths import find_paths
+    from console.paper.checking import check_paper_trading
     from console.plan import expand_providers
     from core.errors import ConfigurationError, UsageError
     from core.model.symbology import parse_symbols
@@ -36,8 +37,8 @@ def check_meaning(settings: Settings) -> None:
         expand_providers(settings.engine.provider, simulated=False)
         parse_symbols(",".join(settings.engine.symbols))
     except UsageError as error:
-        raise ConfigurationError("settings cannot be used", str(error), hint=error.hint) from error
-    accounts_of(settings.accounts, currency="USD")
+        raise ConfigurationError(error.operation, error.subject, hint=error.hint) from error
+    check_paper_trading(settings, find_paths())
 
 
 def run(arguments: argparse.Namespace) -> int:

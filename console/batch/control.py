@@ -90,10 +90,8 @@ def _readable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field(name: str, value: Any) -> tuple[str, Any]:
-    from core.clock import iso_ns
-
     if name in INSTANTS and isinstance(value, int):
-        return name.removesuffix("_ns"), f"{iso_ns(value)[:19]}Z" if 0 < value < 2**63 else None
+        return name.removesuffix("_ns"), output.instant(value)
     if isinstance(value, dict):
         return name, _readable(value)
     if isinstance(value, list):

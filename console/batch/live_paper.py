@@ -7,36 +7,41 @@ import contextlib
 import os
 import signal
 import sys
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from config.paths import find_paths
-from console.backtests.guard import StrategyTimeoutError
-from console.batch import output
+from console.batch.clean_stdout import clean_stdout
 from console.batch.engine_plan import load_settings
+from console.batch.giving_up import giving_up
 from console.batch.live_paper_options import plan_of
 from console.batch.live_paper_output import Teller
 from console.batch.live_rings import LiveRings
 from console.control_server import Operation, serve_control
-from console.instance_lock import instance_lock
+from console.instance_lock import instance_lock, ring_directory
 from console.journal import closing_journal, open_journal
-from console.paper.desks import desk_place
+from console.paper.desks import desk_place, refuse_taken
 from console.paper.host import PaperHost, last_session
 from console.paper.memory import limit_memory
 from console.paper.operations import paper_operations
 from console.paper.plan import PaperPlan
 from console.plan import CachePlan
 from console.stores import opened_cache
+from core.clock import NS_PER_S, monotonic_ns
 from core.errors import UsageError, single_error
-from ringbuf import control, layout
+from ringbuf import control
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from config.schema import CacheSettings
     from core.sim.lines import ActKind
 
 STATUS_S: Final = 10.0
+REPEATED_S: Final = 1.0
+"""A signal so soon after another is the same: a terminal and who watches the process both send it."""
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_paper(arguments: argparse.Namespace) -> int:
@@ -47,8 +52,9 @@ def run_paper(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, paths).settings
     plan = plan_of(arguments, settings, paths)
     rings = _rings_of(plan, venue=(arguments.venue or "").upper(), instance=arguments.instance or "")
-    teller = Teller(form=arguments.format, plan=plan)
-    with closing_journal(), opened_cache(_cache(settings.cache)) as cache:
+    refuse_taken(plan.state_directory, plan.desk)
+    with clean_stdout(), closing_journal(), opened_cache(_cache(settings.cache)) as cache:
+        teller = Teller(form=arguments.format, plan=plan)
         open_journal(None, to_stderr=True)
         host = PaperHost(
             plan,
@@ -56,15 +62,16 @@ def run_paper(arguments: argparse.Namespace) -> int:
             hear=teller.hear,
             began=teller.began,
             cache=cache,
-            last_resort=partial(_give_up, arguments.format, sys.stdout),
+            last_resort=giving_up(arguments.format),
         )
         running = _Running(plan, host, rings, teller)
         # What a strategy prints must not stand between the objects.
-        with instance_lock(layout.directory(), plan.instance), contextlib.redirect_stdout(sys.stderr):
-            trio.run(running.run, arguments.duration)
-        if teller.session:
-            teller.ended(host.document(), host.report(), stopped_by=running.stopped_by)
-    teller.finish()
+        with running.heard_signals():
+            with instance_lock(ring_directory(), plan.instance), contextlib.redirect_stdout(sys.stderr):
+                trio.run(running.run, arguments.duration)
+            if teller.session:
+                teller.ended(host.document(), host.report(), stopped_by=running.stopped_by)
+        teller.finish()
     return 128 + running.stopped_by if running.stopped_by else 0
 
 
@@ -72,9 +79,7 @@ def _rings_of(plan: PaperPlan, *, venue: str, instance: str) -> LiveRings:
     symbols = dict.fromkeys(symbol for run in plan.runs for symbol in run.symbols or plan.symbols)
     state = last_session(desk_place(plan.state_directory, plan.desk)).state
     held = [one.instrument for one in state.markets if one.instrument.symbol not in symbols] if state else []
-    rings = LiveRings(tuple(symbols), venue=venue, instance=instance, beside=held)
-    rings.find()
-    return rings
+    return LiveRings(tuple(symbols), venue=venue, instance=instance, beside=held)
 
 
 def _cache(settings: CacheSettings) -> CachePlan | None:
@@ -90,35 +95,52 @@ def _cache(settings: CacheSettings) -> CachePlan | None:
     )
 
 
-def _give_up(form: str, stdout: TextIO, error: StrategyTimeoutError) -> None:
-    # The strategy swallows whatever is raised in it: nothing is left but to end the process. What is committed is on
-    # the disk.
-    with contextlib.redirect_stdout(stdout):
-        code = output.report(error, form=form)
-        with contextlib.suppress(OSError):
-            stdout.flush()
-    os._exit(code)
-
-
 class _Running:
     # One run: the host, its control channel, the clock, the signals.
 
     def __init__(self, plan: PaperPlan, host: PaperHost, rings: LiveRings, teller: Teller) -> None:
         self._plan, self._host, self._rings, self._teller = plan, host, rings, teller
         self._scope = trio.CancelScope()
+        self._wake: trio.lowlevel.TrioToken | None = None
+        self._asked_ns = 0
         self.stopped_by = 0
         teller.give_up = self._scope.cancel
 
+    @contextlib.contextmanager
+    def heard_signals(self) -> Iterator[None]:
+        """A signal ends the run and nothing else, until all is told; asked for again, the process ends at once."""
+        before = {number: signal.signal(number, self._obey) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _obey(self, number: int, _frame: object) -> None:
+        now_ns = monotonic_ns()
+        if self.stopped_by:
+            if now_ns - self._asked_ns > REPEATED_S * NS_PER_S:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)  # what is committed is on the disk
+            return
+        self.stopped_by, self._asked_ns = number, now_ns
+        if self._wake is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._wake.run_sync_soon(self._scope.cancel)
+
     async def run(self, duration_s: float) -> None:
+        self._wake = trio.lowlevel.current_trio_token()
+        if self.stopped_by:
+            return
         with single_error():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._obey_signals)
                 await nursery.start(serve_control, control.socket_path(self._plan.instance), self._operations())
                 with self._scope:
                     await self._trade(duration_s)
                 nursery.cancel_scope.cancel()
 
     async def _trade(self, duration_s: float) -> None:
+        await self._rings.find()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._rings.keep)
             await nursery.start(self._host.run)
@@ -133,12 +155,6 @@ class _Running:
         while True:
             await trio.sleep(STATUS_S)
             self._teller.status(self._host.report())
-
-    async def _obey_signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                self.stopped_by = self.stopped_by or number
-                self._scope.cancel()
 
     def _operations(self) -> dict[str, Operation]:
         async def ping(_request: dict[str, Any]) -> dict[str, Any]:

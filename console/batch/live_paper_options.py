@@ -34,7 +34,8 @@ def add_paper_options(parser: argparse.ArgumentParser) -> None:
     paper.add_argument("--bars", metavar="BARS", help="1m 5m 15m 30m 1h 4h 1d 1w, or 100t for bars of 100 trades")
     paper.add_argument("--mode", metavar="MODE", help="when strategies are called: each-tick, price-move, close-bar")
     size = paper.add_mutually_exclusive_group()
-    size.add_argument("--size", "--fraction", metavar="SHARE", help="how much of the account a signal is about")
+    size.add_argument("--size", "--fraction", metavar="SHARE",
+                      help="how much of the account signals are about, in equal parts for all on it")  # fmt: skip
     size.add_argument("--quantity", metavar="Q", help="how much it is about in units or contracts")
     paper.add_argument("--shorts", action="store_true", help="a SELL goes short, where the product allows it")
     paper.add_argument("--account", metavar="ID", help="trade on this account of the settings")
@@ -59,6 +60,7 @@ def plan_of(arguments: argparse.Namespace, settings: Settings, paths: Paths) -> 
     from console.paper.desks import OWN_INSTANCE
     from console.paper.plan import paper_plan
 
+    _check_empty(arguments)
     section = _section(arguments, settings.paper_trading)
     plan = paper_plan(
         attrs.evolve(settings, paper_trading=section),
@@ -74,6 +76,13 @@ def plan_of(arguments: argparse.Namespace, settings: Settings, paths: Paths) -> 
     if not symbols or not all(run.symbols or plan.symbols for run in plan.runs):
         raise UsageError("no symbols", "--symbols is missing", hint="or name them in [paper_trading]")
     return attrs.evolve(plan, symbols=tuple(symbols) if arguments.symbols else plan.symbols)
+
+
+def _check_empty(arguments: argparse.Namespace) -> None:
+    # Of a script whose variable is not set; what would be taken instead is not what it means.
+    for name in ("symbols", *_OPTIONS):
+        if getattr(arguments, name) == "":
+            raise UsageError("nothing is given", f"--{name} is empty", hint="leave it out, or give a value")
 
 
 def _section(arguments: argparse.Namespace, section: PaperTradingSettings) -> PaperTradingSettings:

@@ -9,14 +9,20 @@ import trio
 
 from console.batch.control import ask
 from console.batch.live import find_ring
+from console.batch.output import talk
 from console.paper.rings import PaperRing, inode_of
 from console.told_rings import told_instruments
+from core.clock import NS_PER_S, wall_ns
 from core.errors import ConsoleError, NotFoundError, UnreachableError
 from core.model.instruments import Instrument
+from ringbuf import discovery
 from ringbuf.layout import RingError
 from ringbuf.reader import RingReader
 
 LOOK_S: Final = 1.0
+START_S: Final = 10.0
+"""So long may an engine take from its start until it streams."""
+START_LOOK_S: Final = 0.25
 
 
 class LiveRings:
@@ -30,8 +36,23 @@ class LiveRings:
         self._beside = list(beside)
         self._rings: list[PaperRing] = []
 
-    def find(self) -> None:
-        """Find all of `symbols`. Raises `ConsoleError` when one is streamed by nobody, or it is not known by whom."""
+    async def find(self) -> None:
+        """Find all of `symbols`; an engine that was just started, or is about to be, is waited for. Raises
+        `ConsoleError` when one is streamed by nobody, or it is not known by whom."""
+        told = False
+        until = trio.current_time() + START_S
+        while True:
+            try:
+                return await trio.to_thread.run_sync(self._find, abandon_on_cancel=True)
+            except ConsoleError:
+                if trio.current_time() >= until or _has_run_a_while():
+                    raise
+            if not told:
+                talk(f"waiting for an engine that streams {', '.join(self._symbols)}")
+                told = True
+            await trio.sleep(START_LOOK_S)
+
+    def _find(self) -> None:
         self._rings = [self._found(symbol, self._venue) for symbol in self._symbols]
         self._look()
 
@@ -73,6 +94,12 @@ class LiveRings:
             return self._found(ring.instrument.symbol, ring.instrument.venue)
         except ConsoleError:
             return ring
+
+
+def _has_run_a_while() -> bool:
+    # Whether an engine is there that streams by now what it ever will.
+    now_ns = wall_ns()
+    return any(one.alive and now_ns - one.started_ns > START_S * NS_PER_S for one in discovery.instances())
 
 
 def _described(engine: str, symbol: str, venue: str) -> Instrument:

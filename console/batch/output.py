@@ -143,6 +143,13 @@ def _text(value: Any) -> str:
     return harmless(str(value))
 
 
+def instant(instant_ns: int) -> str | None:
+    """A time to the second, fit to be read; None for one that nobody knows."""
+    from core.clock import iso_ns
+
+    return f"{iso_ns(instant_ns)[:19]}Z" if 0 < instant_ns < 2**63 else None
+
+
 def harmless(text: str) -> str:
     """`text` without what moves a cursor or begins a line: a `?` stands for each such character."""
     return "".join(character if character.isprintable() else "?" for character in text)
@@ -156,7 +163,8 @@ def talk(*lines: str) -> None:
 
 
 def report(error: ConsoleError, *, form: str) -> int:
-    """Print an error, as one object on stdout in JSON mode and as a line on stderr otherwise; the exit code."""
+    """Print an error, as one object on stdout in JSON mode and as a line on stderr otherwise, or where stdout takes
+    nothing; the exit code."""
     if form in {"json", "ndjson"} and not isinstance(error, OutputError):
         described = {
             "category": error.category,
@@ -165,9 +173,14 @@ def report(error: ConsoleError, *, form: str) -> int:
             "retryable": error.retryable,
             "hint": error.hint,
         }
-        print(json.dumps({"error": described}, separators=(",", ":")))
-    else:
-        talk(f"ringside: {error.operation}: {error.subject}")
-        if error.hint:
-            talk(f"  {error.hint}")
+        try:
+            with writing():
+                print(json.dumps({"error": described}, separators=(",", ":")))
+        except (BrokenPipeError, OutputError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            return error.exit_code
+    talk(f"ringside: {error.operation}: {error.subject}")
+    if error.hint:
+        talk(f"  {error.hint}")
     return error.exit_code

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from console.backtests.options import add_timeout_option, check_timeout
 from console.batch import output
+
+if TYPE_CHECKING:
+    from console.backtests.guard import TimeLimit
 
 NAME = "parity"
 HELP = "prove that a paper session traded as the backtest of what it saw"
@@ -21,26 +25,37 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("session", help="latest, the name of a session or its unique beginning; see accounts --list")
     parser.add_argument("--desk", default="", metavar="NAME", help="of which desk (default: that of the settings)")
+    add_timeout_option(parser, "seconds that one strategy may take on one symbol")
     output.add_format_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare; the exit code is 0 when everything is the same, 10 when something is not."""
     from config.paths import find_paths
+    from console.backtests.guard import time_limit
     from console.backtests.verify import DIFFERENT
     from console.batch.engine_plan import load_settings
+    from console.batch.giving_up import giving_up
     from console.batch.progress import ProgressLine
     from console.paper.desks import desk_place
     from console.paper.parity import compare, load_strategies, parity_document
     from console.paper.session import find
     from strategies.approval import LIST_NAME
 
+    check_timeout(arguments.timeout)
     paths = find_paths()
     desk = arguments.desk or load_settings(None, paths).settings.paper_trading.desk
     past = find(desk_place(paths.state, desk), arguments.session)
+    last_resort = giving_up(arguments.format)
+
+    def limit(who: str) -> TimeLimit:
+        return time_limit(arguments.timeout, last_resort, who=who)
+
     # A user's file is a program: it may print.
     with ProgressLine("replaying") as progress, contextlib.redirect_stdout(sys.stderr):
-        parity = compare(past, load_strategies(past, paths.configuration / LIST_NAME), progress)
+        with limit("loading the strategies"):
+            strategies = load_strategies(past, paths.configuration / LIST_NAME)
+        parity = compare(past, strategies, progress, limit=limit)
     found = parity_document(past, parity)
     if arguments.format == "table":
         _tell(found)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, get_args
+from typing import Final
 
 from console.paper.plan import ALL
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.sim.lines import ActKind, ActLine
+from core.sim.lines import ACTS, ActLine
 
-ACTS: Final[tuple[ActKind, ...]] = get_args(ActKind)
 RESET: Final = "reset"
 _OF_ACCOUNTS: Final = frozenset({"halt", "release"})
 

@@ -71,6 +71,12 @@ def desk_folder(state_directory: Path, desk: str, *, instance: str = "") -> Iter
         os.close(fd)
 
 
+def refuse_taken(state_directory: Path, desk: str) -> None:
+    """Raise `RefusedError` when another process trades on a desk now."""
+    if (found := holder(state_directory, desk)) is not None:
+        raise _taken(desk, found)
+
+
 def holder(state_directory: Path, desk: str) -> Holder | None:
     """Who trades on a desk now, without disturbing it; None when nobody does. Raises as `desk_folder` does, but never
     `RefusedError`."""

@@ -20,7 +20,7 @@ from core.sim.accounts import Limits, format_amount
 from core.sim.lines import FillLine, OrderLine
 from core.sim.positions import Key
 from core.sim.state import DeskState, LaneStart, MarketStart, SessionHead
-from core.sim.tape import END, MISSED, TRADE, Rows
+from core.sim.tape import MISSED, TRADE, Rows, kinds_of
 from core.store.columns import exact
 from core.telemetry import LatencySummary
 
@@ -84,7 +84,7 @@ def accounts_document(
 def seen_on_tape(rows: Rows, markets: Sequence[MarketStart], *, running: bool, now_ns: int) -> dict[Key, Seen]:
     """What came of each of the `markets` of a session by its tape; `running` says that somebody trades now. Trades
     that came too late are not on it."""
-    kinds = rows["kind"] & ~np.uint8(END)
+    kinds = kinds_of(rows)
     came = rows["market"][(kinds == TRADE) | (kinds == MISSED)]
     counts = np.bincount(came, minlength=len(markets)).tolist()
     return {

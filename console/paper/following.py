@@ -15,7 +15,7 @@ from core.sim.tape import MISSED, TRADE
 from ringbuf.layout import RingError
 
 if TYPE_CHECKING:
-    from console.paper.session import Cursor
+    from console.paper.past import Cursor
     from core.store.cache.tiered import TieredCache
 
 LONGEST_WAIT_S: Final = 0.05

@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import numpy as np
 import trio
 
 from console.backtests.guard import time_limit
 from console.paper import audit
 from console.paper.acts import checked_act
+from console.paper.desks import desk_folder
 from console.paper.document import MOST_ACTS, accounts_document
 from console.paper.following import Follower
 from console.paper.lanes import Loaded, load_runs, make_bench, named_symbols, wanted_keys
+from console.paper.past import Cursor
 from console.paper.plan import ALL, PaperPlan
 from console.paper.rings import PaperRing
-from console.paper.session import LATEST, Cursor, Past, begin, desk_folder, find, prune, sessions
+from console.paper.session import LATEST, begin, find, prune, sessions
 from console.paper.strategy_logs import StrategyLogs
 from console.paper.trading import Hear, Trading, deaf
 from core.clock import monotonic_ns, wall_ns
-from core.errors import ConsoleError, NotFoundError, TransientError, single_error
+from core.errors import ConsoleError, TransientError, single_error
 from core.model.instruments import Instrument
 from core.sim.market import Limit
 from core.sim.paper import Desk
 from core.sim.positions import Key
 from core.sim.state import DeskState, SessionHead
-from core.sim.tape import ACT, END
 
 if TYPE_CHECKING:
     from console.backtests.guard import LastResort
@@ -46,8 +46,7 @@ SETTLED_S: Final = 2.0
 PATIENCE_S: Final = 15.0
 """For symbols that are named and not streamed a session waits no longer than this."""
 
-MOST_EMPTY: Final = 5
-"""Looks no further back than so many sessions for how far a ring was read."""
+CALL_HINT: Final = "allow more with [paper_trading] call_s, or mend the strategy"
 
 logger = logging.getLogger("ringside.paper")
 
@@ -196,7 +195,7 @@ class PaperHost:
     def _limit(self) -> Limit:
         # What comes with Ringside comes to an end; a signal handler a question would cost it a tenth of its time.
         if self.plan.isolated and self.plan.has_files:
-            return partial(time_limit, self.plan.call_s, self._last_resort)
+            return partial(time_limit, self.plan.call_s, self._last_resort, hint=CALL_HINT)
         return nullcontext
 
     async def _clock(self, trading: Trading) -> None:
@@ -300,22 +299,4 @@ def last_session(folder: Path) -> Before:
     if not sessions(folder):
         return Before()
     past = find(folder, LATEST)
-    return Before(name=past.head.session, state=past.state(), cursors=_cursors(folder, past), notes=past.notes)
-
-
-def _cursors(folder: Path, past: Past) -> dict[Key, Cursor]:
-    # A session that ended before it read anything of a symbol leaves that to where the one before it stood.
-    found: dict[Key, Cursor] = {}
-    settled: set[Key] = set()
-    for _ in range(MOST_EMPTY):
-        found |= {key: one for key, one in past.cursors().items() if key not in settled}
-        keys = [one.instrument.key for one in past.head.state.markets]
-        acts = past.rows["kind"] == ACT | END
-        settled |= {keys[number] for number in np.unique(past.rows["market"][~acts]).tolist()}
-        if settled.issuperset(keys) or not past.head.resumed:
-            break
-        try:
-            past = find(folder, past.head.resumed)
-        except NotFoundError:
-            break  # too old to be kept
-    return found
+    return Before(name=past.head.session, state=past.state(), cursors=past.cursors(), notes=past.notes)

@@ -22,8 +22,9 @@ from core.bars.spec import BarDataMode, BarType
 from core.errors import ConfigurationError, UsageError
 from core.flow.printable import printable
 from core.model.fixedpoint import QUANTITY_DECIMALS
-from core.model.instruments import Instrument
+from core.model.instruments import Instrument, Product
 from core.sim.accounts import AccountsConfig, AccountSpec
+from core.sim.fees import fees_of
 from core.sim.models import Execution
 from core.sim.positions import Key
 from core.sim.state import DeskState, LaneSpec, LaneStart, MarketStart
@@ -34,6 +35,7 @@ from strategies.catalogue import STRATEGIES, LoadedStrategy, make_strategy
 
 LOADING_S = 30.0
 """So long may a strategy take to be loaded."""
+_GIVEN = "settings"
 
 
 @attrs.frozen(kw_only=True)
@@ -101,20 +103,23 @@ def make_bench(
         strategies[one.run.label, instrument.key] = one.loaded.fresh(one.run.parameters)
     traded = {instrument.key: instrument for _, instrument in wanted}
     fresh = DeskState(
-        markets=[MarketStart(instrument=one, execution=execution_of(plan, one)) for one in traded.values()],
+        markets=[
+            MarketStart(instrument=one, execution=execution_of(plan, one.venue, one.product))
+            for one in traded.values()
+        ],
         lanes=lanes,
         accounts=[],
         limits={spec.id: spec.limits for spec in accounts.specs()},
     )
     known = {one.instrument.key: one.instrument for one in last.markets} if last else {}
     described = known | {one.key: one for one in instruments}
-    executions = {key: execution_of(plan, one) for key, one in described.items()}
+    executions = {key: execution_of(plan, one.venue, one.product) for key, one in described.items()}
     state, notes = merged(fresh, accounts.specs(), last, described=described, executions=executions)
     return Bench(state=state, strategies=strategies, notes=(*_strangers(accounts, runs), *notes))
 
 
-def execution_of(plan: PaperPlan, instrument: Instrument) -> Execution:
-    """How orders on an instrument are carried out. Raises `UsageError`."""
+def execution_of(plan: PaperPlan, venue: str, product: Product) -> Execution:
+    """How orders on instruments of a venue are carried out. Raises `UsageError`."""
     given = argparse.Namespace(
         maker=plan.maker or None,
         taker=plan.taker or None,
@@ -124,7 +129,7 @@ def execution_of(plan: PaperPlan, instrument: Instrument) -> Execution:
         seed=0,
         touch=plan.touch,
     )
-    return make_execution(given, instrument)
+    return make_execution(given, fees_of(venue, product), given=_GIVEN)
 
 
 def _trades(run: RunPlan, plan: PaperPlan, instrument: Instrument) -> bool:
@@ -228,12 +233,13 @@ def _spec(plan: PaperPlan, one: Loaded, instrument: Instrument, account: str, si
         venue=instrument.venue,
         symbol=instrument.symbol,
         bars=str(BarType.parse(run.bars) if run.bars else one.wishes.bars),
-        mode=_mode(run.mode) if run.mode else one.wishes.mode,
+        mode=parse_mode(run.mode) if run.mode else one.wishes.mode,
         sizing=sizing,
     )
 
 
-def _mode(text: str) -> BarDataMode:
+def parse_mode(text: str) -> BarDataMode:
+    """When a strategy is called. Raises `UsageError`."""
     try:
         return BarDataMode(text)
     except ValueError:

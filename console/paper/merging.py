@@ -77,6 +77,8 @@ def _accounts(specs: Sequence[AccountSpec], last: DeskState, notes: list[str]) -
         if line is None:
             notes.append(f"account {spec.id} is new")
             line = opened(spec)
+        elif _is_untouched(line, last):
+            line = replace(opened(spec), halted=line.halted)
         else:
             _check_account(spec, line)
         found.append(line)
@@ -84,6 +86,13 @@ def _accounts(specs: Sequence[AccountSpec], last: DeskState, notes: list[str]) -
         notes.append(f"account {line.id} is not in the settings any more; it is kept")
         found.append(line)
     return found
+
+
+def _is_untouched(line: AccountLine, last: DeskState) -> bool:
+    # Nothing was ever bought, paid or set aside, and nothing waits: what it began with may still be another.
+    touched = line.positions or line.locked_e12 or line.fees_e12 or line.liquidated
+    waits = any(order.account == line.id for order in last.orders)
+    return not (touched or waits) and line.balances_e12 == {line.currency: line.initial_e12}
 
 
 def _check_account(spec: AccountSpec, line: AccountLine) -> None:

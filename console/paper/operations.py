@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Protocol
 
 from console.control_server import Operation
 from core.errors import UsageError
-from core.sim.lines import ActKind
-
-ACTS: Final[tuple[ActKind, ...]] = get_args(ActKind)
-"""What an operator can do to a desk that is traded on."""
+from core.sim.lines import ACTS, ActKind
 
 Accounts = Callable[[], Awaitable[dict[str, Any]]]
 

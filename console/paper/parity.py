@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import msgspec
+import numpy as np
 
 from console.paper.past import Past
 from core.errors import ConfigurationError
-from core.model.orders import OrderState
+from core.model.orders import OPEN_STATES
 from core.sim.lines import AccountLine, ActLine, FillLine, HoleLine, Line, OrderLine, RingLine, SignalLine
 from core.sim.positions import Key
-from core.sim.replay import Replay, Replayed
+from core.sim.replay import LaneLimit, Progress, Replay, Replayed
 from core.sim.restoring import restored
 from core.sim.state import LaneSpec
 from core.sim.tape import ACT, MISSED, TRADE
@@ -26,8 +28,6 @@ from strategies.catalogue import make_strategy
 _OUTSIDE: Final = (HoleLine, RingLine)
 """What is written down of the rings, which a backtest knows nothing of."""
 _LAST_NS: Final = 2**63 - 1
-_TRADES: Final = frozenset({MISSED, TRADE})
-_OPEN: Final = frozenset({OrderState.WORKING, OrderState.PARTLY_FILLED})
 
 _LaneName = tuple[str, str, str]
 
@@ -102,12 +102,17 @@ def _loaded(spec: LaneSpec, approved: Path) -> Strategy:
 def compare(
     past: Past,
     strategies: dict[tuple[str, Key], Strategy],
-    progress: Callable[[float], None] = lambda _fraction: None,
+    progress: Progress = lambda _fraction: None,
+    *,
+    limit: LaneLimit = nullcontext,
 ) -> Parity:
-    """Replay a session and compare. Raises `ConsoleError` when it cannot be replayed."""
+    """Replay a session and compare; `limit` surrounds all questions to the strategy of the lane with that label.
+
+    Raises `ConsoleError` when it cannot be replayed, and what `limit` raises.
+    """
     state = past.head.state
     restored(past.head, (), marks={})  # what it began with adds up, and names nothing that is not there
-    replay = Replay(state, past.rows, past.steps, past.lines, strategies)
+    replay = Replay(state, past.rows, past.steps, past.lines, strategies, limit=limit)
     alike = _Alike(state.accounts)
     sides: tuple[_Side, _Side] | None = None
     divergence: Divergence | None = None
@@ -142,7 +147,7 @@ class _Alike:
         self.lines += len(lines)
         for line in lines:
             if isinstance(line, OrderLine):
-                if line.state in _OPEN:
+                if line.state in OPEN_STATES:
                     self.open[line.number] = line
                 else:
                     self.open.pop(line.number, None)
@@ -217,7 +222,7 @@ def _parity(past: Past, alike: _Alike, sides: tuple[_Side, _Side], divergence: D
     lanes = _by_lane(alike, sides)
     return Parity(
         steps=len(past.steps),
-        trades=sum(step.end - step.first for step in past.steps if step.kind in _TRADES),
+        trades=int((past.steps.end - past.steps.first)[np.isin(past.steps.kind, (MISSED, TRADE))].sum()),
         orders=Compared(count=sum(one.count for one in lanes.values()), same=sum(one.same for one in lanes.values())),
         fills=_compared(recorded.fills, replayed.fills, alike.fills),
         signals=_compared(recorded.signals, replayed.signals, alike.signals),

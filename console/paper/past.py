@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +15,18 @@ from core.sim.lines import Line, RingLine, decode_line
 from core.sim.positions import Key
 from core.sim.restoring import HINT, restored
 from core.sim.state import DeskState, SessionHead, decode_head
-from core.sim.tape import ACT, CONTEXT, END, TAPE, TRADE, Rows, Step, steps_of
+from core.sim.tape import CONTEXT, END, TAPE, TRADE, Rows, Step, Steps, steps_of
 from core.store.faults import storage_error
 
 HEAD: Final = "session.json"
 LEDGER: Final = "ledger.ndjson"
 TAPE_FILE: Final = "tape.bin"
+MOST_BEFORE: Final = 4
+"""Looks no further back than so many sessions for how far a ring was read."""
 
 _READING: Final = "reading the session"
 _DAMAGED: Final = "damaged session"
+_NO_STEP: Final = Step(kind=0, market=0, first=0, end=0, lines=0)
 
 
 class Cursor(NamedTuple):
@@ -39,7 +41,7 @@ class Cursor(NamedTuple):
 class Past:
     """The session in `folder`, as it stands when this is made: what the ledger and the tape both have of it.
 
-    `rows` are those of the committed steps and `lines` the lines that belong to them; `notes` say in words what was
+    `steps` are the committed ones, `rows` and `lines` what belongs to them; `notes` say in words what was
     left out. A process that writes it is not disturbed, and its next step is not seen.
 
     Raises:
@@ -53,39 +55,38 @@ class Past:
         # A step's lines are written before its rows: who reads the rows first finds all their lines.
         rows, torn_bytes = _read_rows(folder / TAPE_FILE)
         *raw, torn = _read(folder / LEDGER).split(b"\n")
-        ends = np.flatnonzero(rows["kind"] & END) + 1
-        whole_rows = int(ends[-1]) if len(ends) else 0
-        after = rows["lines"][ends - 1].astype(np.int64)
-        self._check_rows(rows[:whole_rows], after)
-        lines, whole_lines = self._decoded(raw, after)
-        steps = int(np.searchsorted(after, whole_lines, side="right"))
-        self.lines: list[Line] = lines[: int(after[steps - 1]) if steps else 0]
-        self.rows: Rows = rows[: int(ends[steps - 1]) if steps else 0]
+        steps = self._steps_of(rows)
+        lines, whole_lines = self._decoded(raw, steps)
+        self.steps: Steps = steps[: steps.committed(whole_lines)]
+        last = self.steps[-1] if self.steps else _NO_STEP
+        self.lines: list[Line] = lines[: last.lines]
+        self.rows: Rows = rows[: last.end]
         left_out = {
             "the last line of the ledger was not finished, bytes": len(torn),
             "the end of the ledger is damaged, lines": len(raw) - whole_lines,
             "the last step of the ledger was not finished, lines": whole_lines - len(self.lines),
-            "the ledger is shorter than the tape, steps": len(ends) - steps,
-            "the last step of the tape was not finished, rows": len(rows) - whole_rows,
+            "the ledger is shorter than the tape, steps": len(steps) - len(self.steps),
+            "the last step of the tape was not finished, rows": len(rows) - (steps[-1].end if steps else 0),
             "the last row of the tape was not finished, bytes": torn_bytes,
         }
         self.notes: tuple[str, ...] = tuple(f"{what} left out: {count}" for what, count in left_out.items() if count)
 
-    def _check_rows(self, rows: Rows, after: NDArray[np.int64]) -> None:
-        kinds = rows["kind"] & ~np.uint8(END)
-        right = (kinds >= CONTEXT) & (kinds <= ACT) & (rows["market"] < len(self.head.state.markets))
-        if not bool(right.all()):
-            self._fail(TAPE_FILE, f"row {int(np.argmin(right)) + 1} is of no kind that there is")
-        back = np.flatnonzero(after[1:] < after[:-1])
-        if len(back):
-            self._fail(TAPE_FILE, f"step {int(back[0]) + 2} has fewer lines than the one before it")
+    def _steps_of(self, rows: Rows) -> Steps:
+        try:
+            steps = steps_of(rows)
+        except ValueError as error:
+            self._fail(TAPE_FILE, str(error), error)
+        beyond = steps.market >= len(self.head.state.markets)
+        if beyond.any():
+            self._fail(TAPE_FILE, f"step {int(np.argmax(beyond)) + 1} is of a symbol that the session has not")
+        return steps
 
-    def _decoded(self, raw: Sequence[bytes], after: NDArray[np.int64]) -> tuple[list[Line], int]:
+    def _decoded(self, raw: Sequence[bytes], steps: Steps) -> tuple[list[Line], int]:
         # The lines that the tape may commit, and how many there are at all. What is no line at the very end was not
         # finished; when lines follow that are, something else happened to it.
-        steps = int(np.searchsorted(after, len(raw), side="right"))
+        count = steps.committed(len(raw))
         lines: list[Line] = []
-        for number in range(int(after[steps - 1]) if steps else 0):
+        for number in range(steps[count - 1].lines if count else 0):
             line = _line(raw[number])
             if line is None:
                 if any(_line(one) is not None for one in raw[number + 1 :]):
@@ -94,16 +95,8 @@ class Past:
             lines.append(line)
         return lines, len(raw)
 
-    def _fail(self, name: str, what: str) -> None:
-        raise PermanentError(_DAMAGED, f"{self.folder / name}: {what}", hint=HINT)
-
-    @cached_property
-    def steps(self) -> list[Step]:
-        """The committed steps, a few hundred bytes each. Raises `PermanentError` when the tape is damaged."""
-        try:
-            return steps_of(self.rows)
-        except ValueError as error:
-            raise PermanentError(_DAMAGED, f"{self.folder / TAPE_FILE}: {error}", hint=HINT) from error
+    def _fail(self, name: str, what: str, why: Exception | None = None) -> NoReturn:
+        raise PermanentError(_DAMAGED, f"{self.folder / name}: {what}", hint=HINT) from why
 
     def state(self) -> DeskState:
         """What the desk was after the last committed step. Raises `PermanentError` when that does not add up."""
@@ -114,18 +107,21 @@ class Past:
             raise PermanentError(error.operation, subject, hint=error.hint or HINT) from error
 
     def cursors(self) -> dict[Key, Cursor]:
-        """How far the ring of each symbol was read; symbols of whose ring no trade was committed are not there. Of a
-        session that ended before its first step they are those of the one that it went on from."""
-        past, seen = self, {self.head.session}
-        while not len(past.rows) and past.head.resumed not in {"", *seen}:
-            seen.add(past.head.resumed)
+        """How far the ring of each symbol was read. Of a symbol of which this session had no trade that is what the
+        one before it knows, and so on, `MOST_BEFORE` sessions back; what is not known is left out."""
+        past, found, settled = self, dict[Key, Cursor](), set[Key]()
+        for _ in range(MOST_BEFORE + 1):
+            found = past._own_cursors(but=settled) | found
+            settled.update(past._last_trades())
+            if not past.head.resumed or settled.issuperset(one.instrument.key for one in past.head.state.markets):
+                break
             try:
                 past = Past(self.folder.parent / past.head.resumed)
             except ConsoleError:  # that it is gone is no reason not to go on
-                return {}
-        return past._own_cursors()
+                break
+        return found
 
-    def _own_cursors(self) -> dict[Key, Cursor]:
+    def _own_cursors(self, but: set[Key]) -> dict[Key, Cursor]:
         rings: dict[Key, tuple[int, RingLine]] = {}
         for number, line in enumerate(self.lines):
             if isinstance(line, RingLine):
@@ -133,7 +129,7 @@ class Past:
         found = {}
         for key, last in self._last_trades().items():
             row = self.rows[last[-1]]
-            if key in rings and row["lines"] > rings[key][0]:  # else the row is of the ring before
+            if key not in but and key in rings and row["lines"] > rings[key][0]:  # else the row is of the ring before
                 ring = rings[key][1]
                 found[key] = Cursor(ring.ring, ring.inode, ring.epoch, int(row["cursor"]))
         return found

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 ALL: Final = "all"
 """Names every strategy and every account; nothing else may be called so."""
-_PLACEHOLDER: Final = "USD"
+PLACEHOLDER: Final = "USD"
+"""The currency of a default account that has none, until it is known what it needs."""
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST: Final = 64
 
@@ -100,7 +101,7 @@ def paper_plan(settings: Settings, paths: Paths, *, instance: str, isolated: boo
         state_directory=paths.state,
         approved=paths.configuration / LIST_NAME,
         runs=run_plans(section),
-        accounts=paper_accounts_of(settings, currency=_PLACEHOLDER),
+        accounts=paper_accounts_of(settings, currency=PLACEHOLDER),
         currency=settings.accounts.default.currency,
         symbols=parse_all(section.symbols),
         sizing=_sizing(section),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from console.paper.session import Cursor
+from console.paper.past import Cursor
 from core.model.instruments import Instrument
 from core.model.records import TRADE, Records, Schema
 from core.store.repository import SeriesKey
@@ -34,9 +34,6 @@ class PaperRing:
     path: Path
     inode: int
     instrument: Instrument
-
-
-Rings = Callable[[], "Iterator[PaperRing] | list[PaperRing]"]
 
 
 class Tail:

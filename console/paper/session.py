@@ -17,8 +17,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from console.paper.desks import Holder, desk_folder, desk_place, holder
-from console.paper.past import HEAD, LEDGER, TAPE_FILE, Cursor, Past
+from console.paper.past import HEAD, LEDGER, TAPE_FILE, Past
 from core.clock import DAY_NS, NS_PER_S
 from core.errors import NotFoundError, TransientError
 from core.sim.lines import Line, encode_lines
@@ -27,22 +26,6 @@ from core.sim.tape import CLOCK, Rows, row_of
 from core.store.faults import storage_error
 from core.store.paths import sync_folder
 from core.store.writer import replace_file
-
-__all__ = [
-    "LATEST",
-    "MOST_WAITING_BYTES",
-    "Cursor",
-    "Holder",
-    "Past",
-    "Session",
-    "begin",
-    "desk_folder",
-    "desk_place",
-    "find",
-    "holder",
-    "prune",
-    "sessions",
-]
 
 MOST_WAITING_BYTES: Final = 16 * 2**20
 """So much waits in memory for a disk that is full, before a commit is an error."""

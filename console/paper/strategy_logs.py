@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from console.paper.past import Past
 from console.paper.plan import PaperPlan
-from console.paper.session import Past
 from console.paper.strategy_log import LogState, Numbered, StrategyLogService, complete, opened_strategy_log
 from console.paper.trading import Hear, deaf
 from core.errors import ConsoleError

@@ -10,7 +10,7 @@ import attrs
 
 from core.flow.printable import printable
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS
-from core.model.orders import OrderState
+from core.model.orders import OPEN_STATES, OrderState
 from core.sim.accounts import format_amount
 from core.sim.lines import AccountLine, EquityLine, FillLine, LaneLine, Line, OrderLine, SignalLine
 from core.store.columns import exact
@@ -21,7 +21,6 @@ MOST_HELD: Final = 10_000
 _TEXT_CHARACTERS: Final = 300
 _SIDES: Final = {1: "buy", -1: "sell"}
 _ENDED: Final[dict[OrderState, str]] = {OrderState.CANCELLED: "cancel", OrderState.REJECTED: "reject"}
-_OPEN: Final = frozenset({OrderState.WORKING, OrderState.PARTLY_FILLED})
 
 
 @attrs.define
@@ -141,7 +140,7 @@ class StrategyRows:
     def _order(self, number: int, line: OrderLine) -> StrategyRow | None:
         at_ns = self._note(line, line.given_ns)
         known = line.number in self._open
-        if line.state in _OPEN:
+        if line.state in OPEN_STATES:
             self._open.add(line.number)
         else:
             self._open.discard(line.number)

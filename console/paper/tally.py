@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 import numpy as np
 
-from core.model.orders import OrderState
+from core.model.orders import OPEN_STATES, OrderState
 from core.sim.lines import EquityLine, FillLine, HoleLine, Line, OrderLine, SignalLine
 from core.sim.positions import Key
 from core.sim.state import SessionHead
@@ -23,7 +23,6 @@ MOST_POINTS: Final = 240
 _HELD_POINTS: Final = 8 * MOST_POINTS
 _NEWEST_NS: Final = 2**63 - 1
 _MOST_E12: Final = 10**100
-_OPEN: Final = frozenset({OrderState.WORKING, OrderState.PARTLY_FILLED})
 _REJECTED: Final = OrderState.REJECTED
 
 Point = tuple[int, int]
@@ -113,7 +112,7 @@ class Tally:
         lane = self._lanes[line.lane, (line.venue, line.symbol)]
         lane.orders += line.number not in self._open
         lane.rejected += line.state is _REJECTED
-        if line.state in _OPEN:
+        if line.state in OPEN_STATES:
             self._open.add(line.number)
         else:
             self._open.discard(line.number)
@@ -122,7 +121,7 @@ class Tally:
 class _Curve:
     def __init__(self) -> None:
         self._points: list[Point] = []
-        self._shown: list[Point] | None = None  # it changes once a minute, and is asked for every second
+        self._shown: list[Point] | None = None  # it is asked for more often than it changes
 
     def add(self, ts_ns: int, equity_e12: int) -> None:
         before_ns = self._points[-1][0] if self._points else 0

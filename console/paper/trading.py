@@ -59,7 +59,7 @@ class Feed:
         silent = mono_ns - self.since_ns > SILENT_NS
         return Seen(
             ticks=self.ticks,
-            late=self.intake.late,
+            late=self.intake.left_out,
             feed="waiting" if not (self.begun and self.alive()) else "silent" if silent else "streaming",
         )
 
@@ -170,7 +170,7 @@ class Trading:
             "trades": sum(one.ticks for one in seen.values()),
             "orders": self.tally.orders(),
             "fills": self.tally.filled(),
-            "late": sum(feed.intake.late for feed in self.feeds.values()),
+            "late": sum(feed.intake.left_out for feed in self.feeds.values()),
             "holes": sum(one.holes for one in holes),
             "lost": sum(one.lost for one in holes),
             "symbols": [

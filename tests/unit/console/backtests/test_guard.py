@@ -38,6 +38,16 @@ def test_catching_every_exception_does_not_help() -> None:
         stubborn()
 
 
+def test_an_answer_made_of_the_alarm_is_none() -> None:
+    """A strategy that takes the alarm for its own and goes on has taken too long all the same; who it was is told."""
+    with (
+        pytest.raises(StrategyTimeoutError, match=r"^sma took too long"),
+        time_limit(0.05, who="sma"),
+        contextlib.suppress(BaseException),
+    ):
+        forever()
+
+
 def test_what_ends_in_time_is_left_alone() -> None:
     """Afterwards there is no alarm left, and the handler is the one from before."""
     before = signal.getsignal(signal.SIGALRM)

@@ -129,6 +129,30 @@ def test_a_strategy_file_must_be_the_one_that_traded(console: Console, tmp_path:
     assert "in the session and is" in found.json["error"]["message"]
 
 
+def test_a_strategy_that_never_ends_is_stopped(console: Console, tmp_path: Path) -> None:
+    """When its time is over, even when it makes an answer of that; the error says which it was."""
+    endless = tmp_path / "endless"
+    body = (
+        f"import pathlib\nwhile pathlib.Path({str(endless)!r}).exists():\n"
+        "    try:\n        sum(range(1000))\n    except BaseException:\n        return HOLD\nreturn BUY"
+    )
+    path = strategy_file(console, tmp_path / "mine.py", body)
+    session(state(), strategy=str(path), approved=find_paths().configuration / LIST_NAME)
+    assert console("parity", "latest", "--timeout", "60", "--json").json["same"]
+    endless.touch()
+    found = console("parity", "latest", "--timeout", "0.2", "--json")
+    assert (found.code, found.json["error"]["category"]) == (1, "strategy_timeout")
+    assert "mine took too long" in found.json["error"]["message"]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_is_one(console: Console, seconds: str) -> None:
+    """What is none is refused before anything is looked for."""
+    found = console("parity", "latest", "--timeout", seconds)
+    assert found.code == 2
+    assert "bad timeout" in found.err
+
+
 @pytest.mark.parametrize("name", [HEAD, LEDGER])
 def test_a_damaged_session_is_an_error(console: Console, name: str) -> None:
     """One that names the file; there is no traceback."""

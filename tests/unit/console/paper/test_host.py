@@ -18,9 +18,10 @@ from config.paths import find_paths
 from console.paper import audit
 from console.paper.desks import desk_place, holder
 from console.paper.host import PaperHost
+from console.paper.past import Past
 from console.paper.plan import PaperPlan, RunPlan
 from console.paper.rings import PaperRing, inode_of
-from console.paper.session import Past, begin, find, sessions
+from console.paper.session import begin, find, sessions
 from core.clock import NS_PER_S
 from core.errors import ConsoleError, NotFoundError, RefusedError, TransientError, UsageError
 from core.model.instruments import Instrument
@@ -225,6 +226,24 @@ async def test_a_session_that_read_nothing_changes_nothing() -> None:
     async with hosted(plan(), lambda: [ring.now()], heard) as host:
         await until(seen(host, 1))
     assert kinds(latest()) == [(CONTEXT, 2), (MISSED, 1)]
+    assert not heard.of(HoleLine)
+
+
+@pytest.mark.trio
+async def test_a_session_that_only_found_its_ring_changes_nothing() -> None:
+    """What it wrote down of the ring is no trade that it read: those that came meanwhile are missed ones."""
+    ring, heard = Ring(), Heard()
+    blind = attrs.evolve(plan(), context_ticks=0)
+    async with hosted(blind, lambda: [ring.now()]) as host:
+        ring.push(10, 11, first=0)
+        await until(seen(host, 2))
+    async with hosted(blind, lambda: [ring.now()], heard):
+        await until(lambda: bool(heard.of(RingLine)))
+    assert [step.kind for step in latest().steps] == [CLOCK]
+    ring.push(12, first=2)
+    async with hosted(blind, lambda: [ring.now()], heard) as host:
+        await until(seen(host, 1))
+    assert kinds(latest()) == [(MISSED, 1)]
     assert not heard.of(HoleLine)
 
 

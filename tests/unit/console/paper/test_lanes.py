@@ -67,7 +67,12 @@ def traded(found: Bench, *, held_e8: int = 5 * 10**7, orders: int = 0, label: st
     given = [_order(number + 1, label) for number in range(orders)]
     held = [replace(one, held_e8=held_e8 if one.spec.label == label else 0) for one in state.lanes]
     return replace(
-        state, accounts=[account, *state.accounts[1:]], lanes=held, orders=given, next_number=orders + 1, minute_ns=60
+        state,
+        accounts=[account, *state.accounts[1:]],
+        lanes=held,
+        orders=given,
+        next_number=orders + 1,
+        sampled_ns=60,
     )
 
 
@@ -186,7 +191,7 @@ def test_a_desk_goes_on_with_what_it_holds() -> None:
     ]
     assert found.state.accounts == last.accounts
     assert (found.state.markets[0].mark_e9, found.state.markets[0].newest_ns) == (7, 9)
-    assert (found.state.next_number, found.state.minute_ns, found.state.orders) == (3, 60, last.orders)
+    assert (found.state.next_number, found.state.sampled_ns, found.state.orders) == (3, 60, last.orders)
     assert [note.partition(":")[0] for note in found.notes] == [
         "sma on BTCUSD is still paused",
         "rsi on BTCUSD runs again; it was stopped",
@@ -223,13 +228,48 @@ def test_accounts_come_and_stay() -> None:
 def test_an_account_does_not_change_under_what_it_traded(accounts: AccountsConfig, said: str) -> None:
     """Both values are named, and what to do."""
     with pytest.raises(ConfigurationError, match=f"{said}.*accounts reset"):
-        bench(plan(accounts=accounts), last=bench(plan()).state)
+        bench(plan(accounts=accounts), last=traded(bench(plan())))
 
 
 def test_a_currency_does_not_change_either() -> None:
     """Also not that of a default account which has none in the settings."""
     with pytest.raises(ConfigurationError, match=r"currency.*main has USD.*EUR"):
-        bench(plan(), EURO, last=bench(plan()).state)
+        bench(plan(), EURO, last=traded(bench(plan())))
+
+
+def test_an_account_on_which_nothing_happened_takes_the_settings() -> None:
+    """Its currency, beginning and leverage are those of now, and a halt of it stays."""
+    before = bench(plan()).state
+    halted = replace(before, accounts=[replace(before.accounts[0], halted="by hand", day_ns=1, day_e12=10**15)])
+    accounts = AccountsConfig(AccountSpec("main", "USD", parse_amount("2000"), (), 3))
+    found = bench(plan(accounts=accounts), EURO, last=halted)
+    (account,) = found.state.accounts
+    assert (account.currency, account.balances_e12, account.leverage) == ("EUR", {"EUR": 2000 * 10**12}, 3)
+    assert (account.halted, account.day_ns) == ("by hand", 0)
+    Desk(found.state, found.strategies)
+
+
+def test_an_order_that_waits_keeps_its_account_as_it_is() -> None:
+    """Also one that has set nothing aside."""
+    before = bench(plan()).state
+    waiting = replace(before, orders=[_order(1, "sma")], next_number=2)
+    with pytest.raises(ConfigurationError, match=r"currency.*main has USD.*EUR"):
+        bench(plan(), EURO, last=waiting)
+
+
+def test_lanes_share_the_size_of_their_account_in_equal_parts() -> None:
+    """What is asked for is divided by the lanes on an account, not by those on others; a quantity is not divided."""
+    more = plan().accounts.add_simulation_account("b", "USD", "5")
+    runs = (SMA, RSI, RunPlan(label="own", strategy="sma", symbols=("BTCUSD",), account="b"))
+    sizing = Sizing(fraction_ppm=500_000)
+    found = bench(plan(*runs, accounts=more, sizing=sizing), BTC, ETH).state.lanes
+    assert {(one.spec.label, one.spec.sizing.fraction_ppm) for one in found} == {
+        ("sma", 125_000),
+        ("rsi", 125_000),
+        ("own", 500_000),
+    }
+    found = bench(plan(SMA, RSI, sizing=Sizing(quantity_e8=10**8)), BTC, ETH).state.lanes
+    assert [one.spec.sizing.quantity_e8 for one in found] == [10**8] * 4
 
 
 def test_a_strategy_that_is_gone_leaves_what_it_holds() -> None:
@@ -280,3 +320,11 @@ def test_an_instrument_may_change_its_steps_and_not_what_it_is() -> None:
         with pytest.raises(ConfigurationError, match=said):
             bench(plan(), other, last=last)
         bench(plan(), other, last=bench(plan()).state)
+
+
+def test_fees_that_the_settings_name_say_so() -> None:
+    """The reports of a session tell whose the rates are: nobody gave them on a command line."""
+    both = bench(plan(maker="0.1%", taker="0.2%")).state.markets[0].execution
+    assert (both.fees.maker_ppm, both.fees.taker_ppm, both.fees.origin) == (1000, 2000, "settings")
+    one = bench(plan(taker="0.2%")).state.markets[0].execution
+    assert one.fees.origin.startswith("taker from the settings, else ")

@@ -11,6 +11,7 @@ from console.paper.parity import Parity, compare, load_strategies, parity_docume
 from console.paper.past import Past
 from core.clock import NS_PER_S
 from core.errors import ConfigurationError, PermanentError
+from core.sim.accounts import Limits
 from core.sim.lines import AccountLine, ActLine, FillLine, HoleLine, Line, OrderLine
 from core.sim.state import encode_head
 from core.sim.tape import Rows
@@ -209,6 +210,16 @@ def test_a_session_without_trades_has_nothing_that_could_differ(tmp_path: Path) 
     ]
     past, parity = compared(session(tmp_path, 1))
     assert parity_document(past, parity)["notes"] == ["it gave no order, and neither does the backtest"]
+
+
+def test_a_session_that_only_noted_something_is_its_backtest(tmp_path: Path) -> None:
+    """The mark that bears what was noted last is nothing that the desk was told: no day begins by it."""
+    limited = replace(beginning(), limits={"main": Limits(day_loss_e12=1)})
+    with trading(tmp_path, limited) as found:
+        found.hole(found.feeds[SPOT], 7, "a test")
+    past, parity = compared(found.session.folder)
+    assert (len(past.lines), parity.steps) == (1, 1)
+    assert parity.proven
 
 
 def test_a_session_that_is_being_written_counts_as_far_as_it_is(tmp_path: Path) -> None:

@@ -124,6 +124,9 @@ def test_a_parameter_without_a_label_is_of_the_only_strategy() -> None:
         (("--strategy", "sma", "--symbols", "A", "--mode", "often"), "mode must be one of"),
         (("--strategy", "sma", "--symbols", "A", "--size", "0"), "bad fraction"),
         (("--strategy", "sma", "--symbols", "A", "--desk", "a/b"), "desk must be"),
+        (("--strategy", "sma", "--symbols", "A", "--desk", ""), "--desk is empty"),
+        (("--strategy", "sma", "--symbols", "A", "--account", ""), "--account is empty"),
+        (("--strategy", "sma", "--symbols", ""), "--symbols is empty"),
         (("--symbols", "A"), "no strategy to trade with"),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_session_begins_with_its_head_and_nothing_else(tmp_path: Path) -> None
     assert past.head == session.head
     assert past.head.session == NAME
     assert past.state() == session.head.state
-    assert (past.lines, past.steps, past.notes) == ([], [], ())
+    assert (past.lines, list(past.steps), past.notes) == ([], [], ())
     session.close()
 
 
