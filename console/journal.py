@@ -78,8 +78,10 @@ def open_journal(log_directory: Path | None, *, to_stderr: bool) -> Journal:
 
 
 def close_journal() -> None:
-    """Detach and close every handler of the `ringside` loggers."""
+    """Detach and close every handler of the `ringside` loggers, and leave these as if there had been none."""
     logger = logging.getLogger(ROOT)
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = logging.raiseExceptions = True
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import trio
 from config.paths import find_paths
 from config.schema import PaperRunSettings, PaperTradingSettings, Settings
 from console import asking, childprocess
-from console.journal import closing_journal, open_journal
+from console.journal import close_journal, closing_journal, open_journal
 from console.paper import childhost
 from console.paper.desks import desk_folder, holder
 from console.paper.plan import PaperPlan, paper_plan
@@ -57,6 +57,13 @@ LOOPS = "while True: pass"
 EATS = "while True: self.eaten.append(bytearray(1 << 20))"
 NIBBLES = "while True: self.eaten.append(bytearray(64))"
 HANGS = "return sum(range(10**15))"
+
+
+@pytest.fixture(autouse=True)
+def closed_journal() -> Iterator[None]:
+    """The next test hears what is logged."""
+    yield
+    close_journal()
 
 
 def run_of(label: str = "sma", strategy: str = "sma", **changes: Any) -> PaperRunSettings:

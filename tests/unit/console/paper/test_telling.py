@@ -36,12 +36,6 @@ def said(caplog: pytest.LogCaptureFixture, log: PaperLog, *lines: Line) -> list[
     return [record.getMessage() for record in caplog.records]
 
 
-@pytest.fixture(autouse=True)
-def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log reaches the test, whatever a journal did to it before."""
-    monkeypatch.setattr(logging.getLogger("ringside"), "propagate", True)
-
-
 def test_a_few_fills_a_second_are_said_and_the_others_counted(caplog: pytest.LogCaptureFixture) -> None:
     """With side, quantity and price in full; how many were left out is said with the first of a later second."""
     now_ns = 0
