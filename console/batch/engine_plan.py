@@ -62,7 +62,7 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         public_symbols=_public_symbols(arguments),
         ring_capacity=settings.ring.capacity,
         store=_store(settings),
-        cache=_cache(settings.cache),
+        cache=cache_plan(settings.cache),
         paper=_paper(arguments, settings, paths, instance=instance),
         until_end=arguments.until_end,
         duration_s=_duration_s(arguments),
@@ -103,7 +103,8 @@ def _store(settings: Settings) -> StorePlan:
     )
 
 
-def _cache(settings: CacheSettings) -> CachePlan | None:
+def cache_plan(settings: CacheSettings) -> CachePlan | None:
+    """The cache that the settings describe; None when there is to be none."""
     if not settings.enabled:
         return None
     return CachePlan(

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 NAME = "live"
 HELP = "follow the rings of a running engine: rates, delays, losses; or trade on them on paper"
 
-# A missed wake-up of the doorbell costs no more than this.
-LONGEST_WAIT_S = 0.05
-
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -126,8 +123,7 @@ class _Follower:
 
     async def follow(self) -> None:
         """Read whenever there is something to read, until cancelled or the ring is closed."""
-        import trio
-
+        from console.doorbell import wait_for_record
         from core.clock import wall_ns
 
         reader = self.reader
@@ -139,12 +135,7 @@ class _Follower:
                     self._delay.record(now_ns - ts_recv_ns)
                 self._records += len(batch)
                 self._last_price_e9 = int(batch["price"][-1])
-            if reader.arm():
-                with trio.move_on_after(LONGEST_WAIT_S):
-                    await trio.lowlevel.wait_readable(reader.bell_fileno())
-                reader.disarm()
-            else:
-                await trio.lowlevel.checkpoint()
+            await wait_for_record(reader)
 
     def row(self) -> dict[str, Any]:
         """What was seen so far."""

@@ -13,7 +13,7 @@ import trio
 
 from config.paths import find_paths
 from console.batch.clean_stdout import clean_stdout
-from console.batch.engine_plan import load_settings
+from console.batch.engine_plan import cache_plan, load_settings
 from console.batch.giving_up import giving_up
 from console.batch.live_paper_options import plan_of
 from console.batch.live_paper_output import Teller
@@ -26,7 +26,6 @@ from console.paper.host import PaperHost, last_session
 from console.paper.memory import limit_memory
 from console.paper.operations import paper_operations
 from console.paper.plan import PaperPlan
-from console.plan import CachePlan
 from console.stores import opened_cache
 from core.clock import NS_PER_S, monotonic_ns
 from core.errors import UsageError, single_error
@@ -35,7 +34,6 @@ from ringbuf import control
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.schema import CacheSettings
     from core.sim.lines import ActKind
 
 STATUS_S: Final = 10.0
@@ -53,7 +51,9 @@ def run_paper(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments, settings, paths)
     rings = _rings_of(plan, venue=(arguments.venue or "").upper(), instance=arguments.instance or "")
     refuse_taken(plan.state_directory, plan.desk)
-    with clean_stdout(), closing_journal(), opened_cache(_cache(settings.cache)) as cache:
+    # What an engine has in memory cannot be read from here.
+    shared = cache_plan(settings.cache) if settings.cache.redis.url else None
+    with clean_stdout(), closing_journal(), opened_cache(shared) as cache:
         teller = Teller(form=arguments.format, plan=plan)
         open_journal(None, to_stderr=True)
         host = PaperHost(
@@ -80,19 +80,6 @@ def _rings_of(plan: PaperPlan, *, venue: str, instance: str) -> LiveRings:
     state = last_session(desk_place(plan.state_directory, plan.desk)).state
     held = [one.instrument for one in state.markets if one.instrument.symbol not in symbols] if state else []
     return LiveRings(tuple(symbols), venue=venue, instance=instance, beside=held)
-
-
-def _cache(settings: CacheSettings) -> CachePlan | None:
-    # What an engine has in memory cannot be read from here.
-    if not (settings.enabled and settings.redis.url):
-        return None
-    return CachePlan(
-        memory_ticks=settings.memory.max_ticks_per_symbol,
-        memory_ttl_s=settings.memory.ttl_seconds,
-        redis_url=settings.redis.url,
-        redis_ticks=settings.redis.max_ticks_per_symbol,
-        redis_ttl_s=settings.redis.ttl_seconds,
-    )
 
 
 class _Running:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from console.doorbell import wait_for_record
 from console.paper.rings import PIECE_ROWS, PaperRing, Tail, newest_trades, opened_tail
 from console.paper.trading import Feed, Trading, no_lag, nobody
 from core.clock import monotonic_ns
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from console.paper.past import Cursor
     from core.store.cache.tiered import TieredCache
 
-LONGEST_WAIT_S: Final = 0.05
-"""A missed wake-up of the doorbell costs no more than this."""
 LOOK_AGAIN_S: Final = 0.25
 """So often is a ring looked for that is not there."""
 
@@ -116,12 +115,7 @@ class Follower:
                 self._feed.intake.renew()
             if reader.lag > 0:
                 self._take(tail, PIECE_ROWS, TRADE)
-            if reader.arm():
-                with trio.move_on_after(LONGEST_WAIT_S):
-                    await trio.lowlevel.wait_readable(reader.bell_fileno())
-                reader.disarm()
-            else:
-                await trio.lowlevel.checkpoint()
+            await wait_for_record(reader)
 
     def _take(self, tail: Tail, rows: int, kind: int) -> None:
         reader = tail.reader

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from console.paper.merging import opened
 from core.bars.ticks import Ticks
 from core.model.instruments import Instrument
 from core.sim.accounts import AccountSpec, Limits
-from core.sim.lines import AccountLine, ActLine, Line
+from core.sim.lines import ActLine, Line
 from core.sim.market import Limit
 from core.sim.models import Execution
 from core.sim.paper import Desk
@@ -20,25 +21,6 @@ from core.sim.tape import ACT, CLOCK, CONTEXT, TAPE, TRADE, Rows, Steps, row_of,
 from core.strategy import Strategy
 
 Strategies = Mapping[tuple[str, Key], Strategy]
-
-
-def account_start(spec: AccountSpec) -> AccountLine:
-    """An account before anything was traded."""
-    return AccountLine(
-        id=spec.id,
-        currency=spec.currency,
-        leverage=spec.leverage,
-        initial_e12=spec.initial_e12,
-        balances_e12={spec.currency: spec.initial_e12},
-        locked_e12={},
-        positions=[],
-        margin_e12=0,
-        fees_e12=0,
-        halted="",
-        liquidated=False,
-        day_ns=0,
-        day_e12=0,
-    )
 
 
 def desk_state(
@@ -52,7 +34,7 @@ def desk_state(
     return DeskState(
         markets=[MarketStart(instrument=one, execution=execution) for one in instruments],
         lanes=[LaneStart(spec=spec) for spec in lanes],
-        accounts=[account_start(spec) for spec in accounts],
+        accounts=[opened(spec) for spec in accounts],
         limits=dict(limits or {}),
     )
 
