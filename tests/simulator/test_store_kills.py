@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 import random
-import select
-import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import attrs
 import numpy as np
 import pytest
 
@@ -26,11 +24,11 @@ from core.store.history import EmbeddedHistory
 from core.store.sealed import read_seal_facts
 from core.store.verify import verify_directory
 from tests.conformance.ticks import DAY_NS, QUOTES, T0, TRADES, ticks
+from tests.simulator.killed import Worker, tell
 from tests.unit.core.store.sealed_days import EVER, read_by_databento
 
 KILLS = int(os.environ.get("RINGSIDE_KILLS", "20"))
 SEED = 20261122
-DEADLINE_S = 60.0
 FIRST_ID = 2**32 - 500
 DAY_IDS = 3000
 REPEATED = 40
@@ -59,80 +57,39 @@ def write_for_ever(home: Path, report: int, *, sealing: bool) -> None:
         following += count
         if choose.random() < 0.3:
             store.sync()
-            os.write(report, (following - 1).to_bytes(8, "little"))
+            tell(report, following - 1)
         if sealing and choose.random() < 0.2:
             store.compress(int(trades(following, 1)["ts_event"][0]) // DAY_NS)
 
 
-@attrs.define
-class Writer:
-    """A process that writes until it is killed, and what it said by then."""
-
-    pid: int
-    reports: int
-    synced: int = 0
-
-    @classmethod
-    def start(cls, home: Path, *, sealing: bool) -> Writer:
-        """Fork it."""
-        receiving, sending = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(receiving)
-                write_for_ever(home, sending, sealing=sealing)
-            finally:
-                os._exit(70)
-        os.close(sending)
-        return cls(pid, receiving)
-
-    def listen(self, times: int) -> None:
-        """Wait for so many reports."""
-        for _ in range(times):
-            assert select.select([self.reports], [], [], DEADLINE_S)[0]
-            told = os.read(self.reports, 8)
-            assert len(told) == 8, "the writer ended by itself"
-            self.synced = int.from_bytes(told, "little")
-
-    def kill(self) -> None:
-        """Kill it and take what it still said."""
-        os.kill(self.pid, signal.SIGKILL)
-        assert os.waitpid(self.pid, 0)[1] == signal.SIGKILL
-        while len(told := os.read(self.reports, 8)) == 8:
-            self.synced = int.from_bytes(told, "little")
-        os.close(self.reports)
-        self.pid = 0
-
-
 @pytest.fixture
-def writers() -> Iterator[list[Writer]]:
+def writers() -> Iterator[list[Worker]]:
     """Writers that do not outlive the test, whatever becomes of it."""
-    started: list[Writer] = []
+    started: list[Worker] = []
     yield started
     for writer in started:
-        if writer.pid:
-            writer.kill()
+        writer.kill()
 
 
 @pytest.mark.parametrize("sealing", [False, True], ids=["appending", "sealing"])
-def test_a_writer_may_die_at_any_point(tmp_path: Path, writers: list[Writer], sealing: bool) -> None:
+def test_a_writer_may_die_at_any_point(tmp_path: Path, writers: list[Worker], sealing: bool) -> None:
     """What was synced is there, each record once and in order, for a reader beside it and for the next writer."""
     choose = random.Random(SEED)
     kills, repaired, lost = max(KILLS // 2, 1), 0, 0
     for kill in range(kills):
         home = tmp_path / str(kill // KILLS_A_STORE)
-        writer = Writer.start(home, sealing=sealing)
+        writer = Worker.start(partial(write_for_ever, home, sealing=sealing))
         writers.append(writer)
         writer.listen(choose.randrange(1, 6))
         history = EmbeddedHistory(home / "ticks")
         for _ in range(choose.randrange(4)):
-            check_trades(history, writer.synced)
+            check_trades(history, writer.told)
         writer.kill()
-        written = check_trades(history, writer.synced)
+        written = check_trades(history, writer.told)
         power_fails = kill % 2 == 1
         if power_fails:
             cut_what_was_not_synced(home, choose)
-        mended, left = reopen(home, writer.synced)
+        mended, left = reopen(home, writer.told)
         repaired, lost = repaired + mended, lost + written - left
         assert left == written or power_fails
         if kill % 5 == 0:
