@@ -67,10 +67,10 @@ class JobLog(Protocol):
 
 
 class CatalogueJobs:
-    """The jobs in the catalogue at `path`. Raises as `Database` does."""
+    """The jobs in the catalogue at `path`, which with `read_only` must be there. Raises as `Database` does."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, STEPS, name="catalogue")
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._database = Database(path, STEPS, name="catalogue", read_only=read_only)
 
     def jobs(self, prefix: str) -> list[Job]:
         """The jobs whose id begins so."""

@@ -66,6 +66,15 @@ def is_locked(directory: Path) -> bool:
     return False
 
 
+def writer_of(directory: Path) -> int | None:
+    """The number of the process that writes in `directory`, or wrote there last; None when it cannot be told."""
+    with contextlib.suppress(OSError):
+        text = (directory / LOCK_NAME).read_bytes()[:20].strip()
+        if text.isdigit():
+            return int(text)
+    return None
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -22,7 +22,7 @@ from tests.servers.postgres import GUARDED_ROLE, PASSWORD, PostgresServer
 ROOT = Path(__file__).resolve().parents[5]
 TABLES = {
     "series", "positions", "instruments", "bar_data", "packed_data", "tick_data", "record_data", "gaps", "quarantine",
-    "jobs", "spend", "alert_history", "live_strategy_log", "schema_migrations",
+    "jobs", "spend", "fetched", "alert_history", "live_strategy_log", "schema_migrations",
 }  # fmt: skip
 GOOD = Migration(1, "0001_good.sql", "CREATE TABLE good (number integer)")
 BAD = Migration(2, "0002_bad.sql", "CREATE TABLE bad (number integer); SELECT 1 / 0")
