@@ -146,12 +146,20 @@ def _unknown_keys(tree: Mapping[str, Any], section: type, prefix: str) -> list[s
         elif attrs.has(kind := fields[key].type or object):
             problems += _unknown_in(value, kind, f"{prefix}{key}")
         elif attrs.has(item := _item_type(kind)):
-            if isinstance(value, list):
-                for number, table in enumerate(value):
-                    problems += _unknown_in(table, item, f"{prefix}{key}[{number}]")
-            else:
-                problems.append(f"{prefix}{key}: must be a list of tables")
+            problems += _unknown_in_each(value, item, f"{prefix}{key}", named=get_origin(kind) is Mapping)
     return problems
+
+
+def _unknown_in_each(value: Any, section: type, place: str, *, named: bool) -> list[str]:
+    # Of several tables: a list of them, or one a name.
+    tables: dict[str, Any]
+    if named and isinstance(value, dict):
+        tables = {f"{place}.{name}": table for name, table in value.items()}
+    elif not named and isinstance(value, list):
+        tables = {f"{place}[{number}]": table for number, table in enumerate(value)}
+    else:
+        return [f"{place}: must be {'tables by name' if named else 'a list of tables'}"]
+    return [problem for where, table in tables.items() for problem in _unknown_in(table, section, where)]
 
 
 def _unknown_in(value: Any, section: type, place: str) -> list[str]:
@@ -159,9 +167,10 @@ def _unknown_in(value: Any, section: type, place: str) -> list[str]:
 
 
 def _item_type(kind: Any) -> type:
-    # What a `tuple[X, ...]` is a tuple of.
-    parameters = get_args(kind)
-    return parameters[0] if get_origin(kind) is tuple else object
+    # What a `tuple[X, ...]` is a tuple of, and a `Mapping[str, X]` leads to.
+    origin, parameters = get_origin(kind), get_args(kind)
+    item: type = parameters[0] if origin is tuple else parameters[1] if origin is Mapping else object
+    return item
 
 
 def _structure(tree: dict[str, Any]) -> Settings:
@@ -224,7 +233,9 @@ def dump(settings: Any, prefix: str = "") -> dict[str, Any]:
             for number, item in enumerate(value):
                 flat |= dump(item, f"{prefix}{field.name}[{number}].")
         elif isinstance(value, Mapping):
-            flat |= {f"{prefix}{field.name}.{key}": one for key, one in value.items()}
+            for key, one in value.items():
+                place = f"{prefix}{field.name}.{key}"
+                flat |= dump(one, f"{place}.") if attrs.has(type(one)) else {place: one}
         elif field.metadata.get("secret"):
             flat[prefix + field.name] = _without_password(value)
         else:

@@ -5,6 +5,8 @@ Defaults stand here; where a value came from is kept by `config.load`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from config.checks import (
@@ -279,6 +281,51 @@ class PaperTradingSettings:
 
 
 @attrs.frozen
+class RouteSettings:
+    """`[routing.asset_types.NAME]` and `[routing.symbols."SYMBOL@EXCHANGE"]`: who serves it. What is empty is left
+    to the next tier."""
+
+    historical: str = ""
+    """The provider of its past, as `databento`."""
+    realtime: str = ""
+    """The provider of its live data."""
+    dataset: str = ""
+    """Which dataset of a provider that has many."""
+
+
+@attrs.frozen
+class DatasetSettings:
+    """`[routing.databento]`: which datasets hold what."""
+
+    datasets: Parameters = attrs.field(factory=dict, validator=parameters)
+    """`"futures@CME" = "GLBX.MDP3"`: beside those that are known, or in their place."""
+
+
+@attrs.frozen
+class RoutingSettings:
+    """`[routing]`: who serves a symbol: by symbol and exchange, by asset type and exchange, or by default."""
+
+    default_provider: str = "databento"
+    databento: DatasetSettings = DatasetSettings()
+    asset_types: Mapping[str, RouteSettings] = attrs.field(factory=dict)
+    """By `futures`, `equity` or `crypto`, or more exactly by `crypto@KRAKEN`."""
+    symbols: Mapping[str, RouteSettings] = attrs.field(factory=dict)
+    """By `ESH5@CME`."""
+
+
+@attrs.frozen
+class BackfillSettings:
+    """`[backfill]`: what may be spent on history. An empty amount is no limit, and 0 lets nothing be bought."""
+
+    max_cost_usd: Amount = ""
+    """The most that one command may cost; `--max-cost` says the same."""
+    daily_budget_usd: Amount = ""
+    """The most that may be spent in a UTC day, by all who share the store."""
+    monthly_budget_usd: Amount = ""
+    """The most that may be spent in a calendar month, in UTC."""
+
+
+@attrs.frozen
 class Settings:
     """Everything that can be configured."""
 
@@ -291,6 +338,8 @@ class Settings:
     venues: VenuesSettings = VenuesSettings()
     accounts: AccountsSettings = AccountsSettings()
     paper_trading: PaperTradingSettings = PaperTradingSettings()
+    routing: RoutingSettings = RoutingSettings()
+    backfill: BackfillSettings = BackfillSettings()
 
     def __attrs_post_init__(self) -> None:
         capital, balance = self.paper_trading.initial_capital, self.accounts.default.initial_balance
