@@ -7,13 +7,10 @@ cancelled task leaves behind.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import trio
 
-from core.clock import parse_rfc3339_ns, wall_ns
-from core.errors import ConfigurationError, ConsoleError, PermanentError, RefusedError, TransientError, UsageError
+from core.clock import parse_rfc3339_ns
+from core.errors import ConfigurationError, PermanentError, RefusedError, TransientError, UsageError
 from core.flow.printable import printable
+from core.model.records import Records
 from providers.databento.archive import SCHEMAS, Archive
-from providers.databento.errors import http_error
+from providers.databento.errors import translated
 from providers.databento.key import ApiKey
 from providers.databento.quiet import PART_SUFFIX, quieten
 from providers.venue.transport import parse_address
@@ -42,10 +40,6 @@ THREADS: Final = 4
 ANSWER_S: Final = 30
 DATA_S: Final = 100
 """How long the archive may be silent, and before data: also how long a thread that was left behind lives on."""
-
-_CUT: Final = "Error streaming"  # the client's words for every failure within a body
-
-_log = logging.getLogger("ringside.databento")
 
 
 @attrs.frozen(kw_only=True)
@@ -148,26 +142,26 @@ class History:
 
     def schemas(self, dataset: str) -> tuple[str, ...]:
         """The schemas that a dataset has."""
-        with _translated(f"schemas of {dataset}"):
-            return tuple(map(str, self._client.metadata.list_schemas(dataset)))
+        with translated(f"schemas of {dataset}"):
+            return tuple(map(str, self.client.metadata.list_schemas(dataset)))
 
     def datasets(self) -> tuple[str, ...]:
         """Every dataset there is."""
-        with _translated("datasets"):
-            return tuple(map(str, self._client.metadata.list_datasets()))
+        with translated("datasets"):
+            return tuple(map(str, self.client.metadata.list_datasets()))
 
     def dataset_range(self, dataset: str) -> DatasetRange:
         """From when to when there is data of `dataset`."""
-        with _translated(f"range of {dataset}"):
-            found: Any = self._client.metadata.get_dataset_range(dataset)
+        with translated(f"range of {dataset}"):
+            found: Any = self.client.metadata.get_dataset_range(dataset)
             schemas = {str(name): _span(span) for name, span in found.get("schema", {}).items()}
             start_ns, end_ns = _span(found)
             return DatasetRange(start_ns=start_ns, end_ns=end_ns, schemas=schemas)
 
     def conditions(self, dataset: str, *, first_day: str, last_day: str) -> tuple[DayCondition, ...]:
         """What each day from `first_day` to `last_day`, both included, is worth."""
-        with _translated(f"condition of {dataset}"):
-            found = self._client.metadata.get_dataset_condition(dataset, first_day, last_day)
+        with translated(f"condition of {dataset}"):
+            found = self.client.metadata.get_dataset_condition(dataset, first_day, last_day)
             return tuple(
                 DayCondition(
                     day=str(each["date"]),
@@ -179,21 +173,21 @@ class History:
 
     def cost_usd(self, request: RangeRequest) -> Decimal:
         """What the range costs, in dollars."""
-        with _translated(f"cost of {request.said}"):
-            cost = Decimal(str(self._client.metadata.get_cost(**_asked(request))))
+        with translated(f"cost of {request.said}"):
+            cost = Decimal(str(self.client.metadata.get_cost(**asked_of(request))))
             if not cost.is_finite() or cost < 0:
                 raise ValueError(f"a cost of {cost}")
             return cost
 
     def record_count(self, request: RangeRequest) -> int:
         """How many records the range has."""
-        with _translated(f"size of {request.said}"):
-            return _count(self._client.metadata.get_record_count(**_asked(request)))
+        with translated(f"size of {request.said}"):
+            return _count(self.client.metadata.get_record_count(**asked_of(request)))
 
     def billable_bytes(self, request: RangeRequest) -> int:
         """How many bytes of the range are charged for: uncompressed."""
-        with _translated(f"size of {request.said}"):
-            return _count(self._client.metadata.get_billable_size(**_asked(request)))
+        with translated(f"size of {request.said}"):
+            return _count(self.client.metadata.get_billable_size(**asked_of(request)))
 
     def resolve(
         self,
@@ -206,8 +200,8 @@ class History:
         stype_out: str = "instrument_id",
     ) -> Resolution:
         """What `symbols` meant from `first_day` to `end_day`, exclusive."""
-        with _translated(f"symbols of {dataset}"):
-            found = self._client.symbology.resolve(
+        with translated(f"symbols of {dataset}"):
+            found = self.client.symbology.resolve(
                 dataset, list(symbols), stype_in=stype_in, stype_out=stype_out, start_date=first_day, end_date=end_day
             )
             return Resolution(
@@ -236,9 +230,9 @@ class History:
             raise RefusedError("will not overwrite", str(path), hint="remove it, or name another")
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
         try:
-            with _translated(f"fetching {request.said}", part=part):
-                self._client.timeseries.get_range(**_asked(request), path=part)
-            records = _check(part, request, expected)
+            with translated(f"fetching {request.said}", part=part):
+                self.client.timeseries.get_range(**asked_of(request), path=part)
+            records = check_file(part, request, expected=expected)
             if left is not None and left.is_set():
                 raise TransientError(f"fetching {request.said}", "left behind")
             size_bytes = part.stat().st_size
@@ -249,19 +243,21 @@ class History:
                 part.unlink()
 
     @cached_property
-    def _client(self) -> Historical:
+    def client(self) -> Historical:
+        """The vendor's own client. Use it within `translated`."""
         import databento
 
         if not parse_address(self._address, kind="REST", schemes=("http", "https")).secure:
             raise ConfigurationError("bad REST address", printable(self._address), hint="the archive speaks https")
         quieten()
         client = databento.Historical(self._key.value, gateway=self._address.rstrip("/"))
-        client.metadata.TIMEOUT = client.symbology.TIMEOUT = ANSWER_S
+        client.metadata.TIMEOUT = client.symbology.TIMEOUT = client.batch.TIMEOUT = ANSWER_S
         client.timeseries.TIMEOUT = DATA_S
         return client
 
 
-def _asked(request: RangeRequest) -> dict[str, Any]:
+def asked_of(request: RangeRequest) -> dict[str, Any]:
+    """The request in the words of the vendor's client."""
     asked: dict[str, Any] = {
         "dataset": request.dataset,
         "schema": request.schema,
@@ -273,73 +269,31 @@ def _asked(request: RangeRequest) -> dict[str, Any]:
     return asked if request.limit is None else asked | {"limit": request.limit}
 
 
-@contextmanager
-def _translated(asked: str, *, part: Path | None = None) -> Iterator[None]:
-    # The one place where the client's exceptions become ours.
-    quieten()
-    try:
-        yield
-    except ConsoleError:
-        raise
-    except BaseException as error:
-        # The vendor's decoder, in Rust, panics on some damaged headers: with a class of its own, below BaseException.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        traceback.clear_frames(error.__traceback__)  # one of them holds the file, open
-        found = _meaning(asked, error)
-        if found is None and part is not None and part.exists():
-            _log.warning("%s: the client cannot read what it fetched: %s", asked, printable(str(error)))
-            return  # our own reader says better what is wrong with it
-        raise found or TransientError(asked, f"the answer is not understood: {printable(str(error))}") from error
+def check_file(path: Path, request: RangeRequest, *, expected: int | None = None, within: bool = False) -> int:
+    """Read the file at `path` to its end; returns how many records it has.
 
-
-def _meaning(asked: str, error: BaseException) -> ConsoleError | None:
-    # None for what the client does with an answer of the wrong shape: whatever Python says of it.
-    import databento
-    import requests.exceptions as http
-
-    match error:
-        case databento.BentoHttpError():
-            return _refusal(asked, error)
-        case databento.BentoError() if str(error).startswith(_CUT):
-            return TransientError(asked, "the transfer was cut")
-        case http.InvalidURL() | http.InvalidProxyURL():
-            return ConfigurationError(asked, printable(str(error)))
-        case http.SSLError():
-            hint = "REQUESTS_CA_BUNDLE names the certificates to trust"
-            return TransientError(asked, "no encrypted connection", hint=hint)
-        case http.RequestException() if not isinstance(error, ValueError):
-            return TransientError(asked, type(error).__name__)
-        case OSError() if not isinstance(error, http.RequestException):
-            return ConfigurationError(asked, error.strerror or type(error).__name__)
-        case _:
-            return None
-
-
-def _refusal(asked: str, error: Any) -> ConsoleError:
-    body = error.json_body
-    detail = body.get("detail") if isinstance(body, dict) else None
-    said = detail if isinstance(detail, dict) else {"message": detail}
-    return http_error(
-        asked,
-        status=error.http_status,
-        case=str(said.get("case") or ""),
-        message=str(said.get("message") or ""),
-        retry_after=error.headers.get("Retry-After"),
-        now_ns=wall_ns(),
-    )
-
-
-def _check(part: Path, request: RangeRequest, expected: int | None) -> int:
-    with Archive(part) as archive:
+    Raises:
+        TransientError: it is cut, or has not as many records as `expected`.
+        PermanentError: it is damaged, of another dataset or schema than `request`, or, `within`, of another time.
+    """
+    records = 0
+    with Archive(path) as archive:
         header = archive.header
         if (header.dataset, header.schema) != (request.dataset, request.schema):
             came = printable(f"{header.dataset} {header.schema}", 60)
             raise PermanentError(f"fetching {request.said}", f"{came} came instead")
-        records = sum(len(page) for page in archive.pages())
+        for page in archive.pages():
+            records += len(page)
+            if within and not _is_within(page, request):
+                raise PermanentError(f"fetching {request.said}", "records of another time came")
     if expected is not None and records != expected:
         raise TransientError(f"fetching {request.said}", f"{records} of {expected} records came")
     return records
+
+
+def _is_within(page: Records, request: RangeRequest) -> bool:
+    times = page["ts_recv" if "ts_recv" in (page.dtype.names or ()) else "ts_event"]
+    return len(times) == 0 or bool(times.min() >= request.start_ns and times.max() < request.end_ns)
 
 
 def _publish(part: Path, path: Path) -> None:
@@ -353,13 +307,18 @@ def _publish(part: Path, path: Path) -> None:
 
 
 def _span(found: Mapping[str, Any]) -> tuple[int, int]:
-    return _instant_ns(found["start"]), _instant_ns(found["end"])
+    return instant_ns(found["start"]), instant_ns(found["end"])
 
 
-def _instant_ns(text: str) -> int:
-    # `2024-01-01`, `2024-01-01T00:00:00.000000000Z`, or the same with an offset of zero.
-    text = text.replace("+00:00", "Z")
-    return parse_rfc3339_ns(text if "T" in text else f"{text}T00:00:00Z")
+def instant_ns(text: str) -> int:
+    """The instant of `2024-01-01`, `2024-01-01T00:00:00.000000000Z`, or the same with an offset of zero or none.
+
+    Raises:
+        ValueError: it is written in another way.
+    """
+    text = text.replace("+00:00", "Z").replace(" ", "T")
+    text = text if "T" in text else f"{text}T00:00:00Z"
+    return parse_rfc3339_ns(text if text.endswith("Z") else f"{text}Z")
 
 
 def _count(value: Any) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 from core.clock import wall_ns
 from providers.simulated.ledger import Fill, Fills, no_fills, not_before
 from providers.simulated.market import LevelChange, MarketSource, Side, Step, TradeEvent
+from providers.simulated.tape import LongPast, Tape
 from providers.simulated.universe import Listing, eight_decimals
 
 _NS_PER_MS: Final = 1_000_000
@@ -58,6 +59,12 @@ class _Pair:
         now_ns = wall_ns()
         for age_ns, trade in self.market.past:
             self.add((trade,), now_ns - age_ns)
+        deep = source.deep_past(listing, until_ns=self.fills[0].at_ns)
+        self.long_past = (
+            LongPast(deep=deep, price=self._price, quantity=lambda _ticks, units: self._quantity(units))
+            if deep
+            else None
+        )
 
     def _price(self, ticks: int) -> str:
         return eight_decimals(ticks, decimals=self.listing.price_decimals)
@@ -157,6 +164,11 @@ class BinanceFloor:
         """The trades of `symbol` so far, none if it is not offered."""
         pair = self._pair(symbol)
         return list(pair.fills) if pair else []
+
+    def tape(self, symbol: str) -> Tape:
+        """The trades of `symbol` so far, and those of its long past; none if it is not offered."""
+        pair = self._pair(symbol)
+        return Tape(list(pair.fills), pair.long_past) if pair else Tape(())
 
     def _pair(self, symbol: str) -> _Pair | None:
         pair = self._pairs.get(symbol)

@@ -17,14 +17,18 @@ Kind = Literal["close", "reset", "silence", "error", "slow_reader", "garbage", "
 warning, or bytes that are no records; it never greets; it refuses to let the client in."""
 
 Fault = Literal[
-    "429", "500", "422", "402", "404", "page", "half", "silent_half", "corrupt", "bad_header", "wrong_schema",
-    "mute", "warning",
+    "429", "500", "422", "402", "404", "page", "half", "silent_half", "stall", "corrupt", "bad_header",
+    "wrong_schema", "wrong_time", "wrong_hash", "more", "no_range", "mute", "lost", "warning",
 ]  # fmt: skip
 """What may go wrong with one answer of the archive: a status; a web page in place of JSON; a body cut with a reset,
-or silently; damaged compression; a header on which the vendor's own decoder panics; another schema than asked for;
-no answer at all; a warning beside it."""
+or silently, or that stays half; damaged compression; a header on which the vendor's own decoder panics; another
+schema, or time, than asked for; another hash than the file's; a file longer than it should be; the whole of it in
+place of a part; no answer, or none to what was done all the same; a warning beside it.
+
+What is wrong with an order that is placed is wrong with its files, hash and all."""
 
 DATA: Final = "timeseries.get_range"
+DOWNLOAD: Final = "batch.download"
 
 _SESSIONS: Final[Mapping[str, Kind]] = {
     "close": "close",
@@ -95,6 +99,6 @@ class ArchiveFaults:
 
     def next(self, page: str) -> Fault | None:
         """What is wrong with the answer to a request for `page`."""
-        menu = {**_ANSWERS, **_FILES} if page == DATA else _ANSWERS
+        menu = {**_ANSWERS, **_FILES} if page in {DATA, DOWNLOAD} else _ANSWERS
         struck = [fault for name, fault in menu.items() if self._strikes.fires(name)]
         return struck[0] if struck else None

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from core.clock import NS_PER_S
 from core.errors import NotFoundError, PermanentError
+from core.model.records import Records
+
+_RECORDS: Final[Mapping[str, str]] = {
+    "trades": "TradeMsg", "tbbo": "MBP1Msg", "mbp-1": "MBP1Msg", "mbp-10": "MBP10Msg", "mbo": "MBOMsg",
+    "bbo-1s": "BBOMsg", "bbo-1m": "BBOMsg", "ohlcv-1s": "OHLCVMsg", "ohlcv-1m": "OHLCVMsg", "ohlcv-1h": "OHLCVMsg",
+    "ohlcv-1d": "OHLCVMsg", "definition": "InstrumentDefMsg", "statistics": "StatMsg", "status": "StatusMsg",
+}  # fmt: skip
+_OUT_OF_ORDER: Final = 100
+"""Among so many of the newest records the last to be received is looked for."""
 
 
 @attrs.frozen
@@ -27,24 +39,28 @@ class Stored:
 @attrs.frozen(kw_only=True)
 class Library:
     """Records of one dataset in the order of time; `names` says which symbol an instrument bears, `offered` which
-    schemas there are although no record of them may have happened yet."""
+    schemas there are although no record of them may have happened yet. `arrays` are the records of
+    further schemas, for the archive alone, which may be many: in today's layout and the order of `index_ns`."""
 
     dataset: str
     names: Mapping[int, str]
-    records: Sequence[Stored]
+    records: Sequence[Stored] = ()
     offered: tuple[str, ...] = ()
+    arrays: Mapping[str, Records] = attrs.Factory(dict)
 
     @property
     def schemas(self) -> tuple[str, ...]:
         """What there is."""
-        return tuple(dict.fromkeys((*self.offered, *(each.schema for each in self.records))))
+        return tuple(dict.fromkeys((*self.offered, *self.arrays, *(each.schema for each in self.records))))
 
     @property
     def span_ns(self) -> tuple[int, int]:
         """The instants of the first record and after the last."""
-        if not self.records:
-            return 0, 1
-        return self.records[0].ts_event_ns, self.records[-1].ts_event_ns + 1
+        spans = [(int(times[0]), int(times[-1]) + 1) for times in map(index_ns, self.arrays.values()) if len(times)]
+        if self.records:
+            newest = max(_index_ns(each) for each in self.records[-_OUT_OF_ORDER:])
+            spans.append((self.records[0].ts_event_ns, newest + 1))
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else (0, 1)
 
     def numbers(self, symbols: Iterable[str]) -> dict[str, int]:
         """The instruments of those of `symbols` that are known."""
@@ -52,11 +68,47 @@ class Library:
         return {symbol: by_name[symbol] for symbol in symbols if symbol in by_name}
 
     def select(self, schema: str, symbols: Iterable[str], *, start_ns: int, end_ns: int) -> Iterator[Stored]:
-        """The records of a range, in order."""
+        """Those of `records` that happened in a range, in order: what a gateway replays."""
         wanted = set(self.numbers(symbols).values())
         for each in self.records:
             if each.schema == schema and each.instrument_id in wanted and start_ns <= each.ts_event_ns < end_ns:
                 yield each
+
+    def excerpt(self, schema: str, symbols: Iterable[str], *, start_ns: int, end_ns: int) -> Records:
+        """All records with `start_ns` <= `index_ns` < `end_ns`, in order: what an archive sells."""
+        wanted = self.numbers(symbols).values()
+        held = self.arrays.get(schema)
+        if held is None:
+            held = self._joined(schema, set(wanted))
+        times = index_ns(held)
+        begin, end = np.searchsorted(times, np.array([start_ns, end_ns], np.uint64))
+        within = held[begin:end]
+        mask = np.isin(within["instrument_id"], np.fromiter(wanted, np.uint32))
+        return within if mask.all() else within[mask]
+
+    def _joined(self, schema: str, wanted: Container[int]) -> Records:
+        chosen = (each for each in self.records if each.schema == schema and each.instrument_id in wanted)
+        found = np.frombuffer(b"".join(each.encoded for each in chosen), _layout(schema))
+        return found[np.argsort(index_ns(found), kind="stable")]
+
+
+def index_ns(records: Records) -> NDArray[np.uint64]:
+    """The times by which an archive orders and selects `records`: of receipt, where they have one."""
+    times: NDArray[np.uint64] = records["ts_recv" if "ts_recv" in (records.dtype.names or ()) else "ts_event"]
+    return times
+
+
+@cache
+def _layout(schema: str) -> np.dtype[np.void]:
+    import databento_dbn as dbn
+
+    record: Any = getattr(dbn, _RECORDS[schema])
+    layout: np.dtype[np.void] = np.dtype(record._dtypes)  # noqa: SLF001 - the vendor's documented way
+    return layout
+
+
+def _index_ns(stored: Stored) -> int:
+    return int(index_ns(np.frombuffer(stored.encoded, _layout(stored.schema)))[0])
 
 
 def read_library(paths: Iterable[Path]) -> Library:
@@ -66,18 +118,20 @@ def read_library(paths: Iterable[Path]) -> Library:
         NotFoundError: a file is missing.
         PermanentError: a file is none, or they are of different datasets.
     """
-    datasets, names, records = set(), dict[int, str](), list[Stored]()
+    datasets, names, records = set(), dict[int, str](), list[tuple[int, Stored]]()
     for path in paths:
         metadata, found = _decoded(path)
         datasets.add(metadata.dataset)
         schema = str(metadata.schema)
         for name, intervals in metadata.mappings.items():
             names.update((int(each["symbol"]), name) for each in intervals if each["symbol"].isdigit())
-        records += [Stored(each.ts_event, schema, each.instrument_id, bytes(each)) for each in found]
+        for each in found:
+            stored = Stored(each.ts_event, schema, each.instrument_id, bytes(each))
+            records.append((getattr(each, "ts_recv", each.ts_event), stored))
     if len(datasets) != 1:
         raise PermanentError("cannot be one library", f"files of {len(datasets)} datasets")
-    records.sort(key=lambda each: each.ts_event_ns)
-    return Library(dataset=datasets.pop(), names=names, records=records)
+    records.sort(key=lambda each: each[0])
+    return Library(dataset=datasets.pop(), names=names, records=[stored for _, stored in records])
 
 
 def with_definitions(
@@ -90,7 +144,6 @@ def with_definitions(
 ) -> Library:
     """`library` with a made-up definition of each name that has none, at `at_ns` or, when 0, at its first record."""
     import databento_dbn as dbn
-    import numpy as np
 
     defined = {each.instrument_id for each in library.records if each.schema == "definition"}
     first_ns = at_ns or library.span_ns[0]

@@ -5,13 +5,14 @@ Times are real ones, so that a replay after a cut is asked for as it would be of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
+import numpy as np
 import trio
 
-from core.clock import NS_PER_S, wall_ns
+from core.clock import NS_PER_MS, NS_PER_S, wall_ns
 from core.model.publishers import SIMULATED_PREFIX
 from core.model.records import (
     F_LAST,
@@ -23,19 +24,88 @@ from core.model.records import (
     STREAMED,
     TRADE_STRUCT,
     UNDEF_PRICE,
+    Records,
     Schema,
 )
 from providers.simulated.databento_gateway import Tape
-from providers.simulated.databento_library import Library, Stored, with_definitions
+from providers.simulated.databento_library import Library, Stored, index_ns, with_definitions
+from providers.simulated.deep_past import BEGINS_MS, DAY_MS, HOUR_MS, DeepPast
 from providers.simulated.market import MarketSource, Step, SymbolMarket
-from providers.simulated.universe import Listing
+from providers.simulated.universe import UNIVERSE, Listing
 
 DATASET: Final = f"{SIMULATED_PREFIX}DATABENTO"
 PUBLISHER: Final = 60_000  # nobody's: below our own, beyond the vendor's
 KEPT_RECORDS: Final = 400_000
+PAST_TRADES_A_S: Final = 0.05
+"""On average, at most: an archive answers for years at once."""
+BARS_MS: Final = {Schema.BARS_1M: 60_000, Schema.BARS_1H: HOUR_MS, Schema.BARS_1D: DAY_MS}
+"""The schemas of bars that the archive sells, and their lengths."""
+_ALL = 2**40
 _STEP_S = 0.02
 _LARGEST = 2**32 - 1
 _ABSENT = (UNDEF_PRICE, 0)
+
+
+@attrs.frozen(kw_only=True)
+class MarketLibrary(Library):
+    """A library of generated markets, whose archive sells trades and bars of long before: `pasts` by instrument."""
+
+    pasts: Mapping[int, DeepPast]
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """The instants of the first record and after the last."""
+        start_ns, end_ns = super().span_ns
+        return (BEGINS_MS * NS_PER_MS if self.pasts else start_ns), end_ns
+
+    def excerpt(self, schema: str, symbols: Iterable[str], *, start_ns: int, end_ns: int) -> Records:
+        """All records with `start_ns` <= `index_ns` < `end_ns`, in order; bars only where they were over before the
+        market began."""
+        names = tuple(symbols)
+        pieces = [super().excerpt(schema, names, start_ns=start_ns, end_ns=end_ns)]
+        span_ms = -(-start_ns // NS_PER_MS), -(-end_ns // NS_PER_MS)
+        for number in self.numbers(names).values():
+            if number not in self.pasts:
+                continue
+            if schema == Schema.TRADES:
+                pieces += _trades(self.pasts[number], number, *span_ms)
+            elif schema in map(str, BARS_MS):
+                pieces.append(_bars(self.pasts[number], number, *span_ms, schema=Schema(schema)))
+        found = np.concatenate(pieces)
+        return found[np.argsort(index_ns(found), kind="stable")]
+
+
+def _trades(past: DeepPast, number: int, start_ms: int, end_ms: int) -> Iterator[Records]:
+    for drawn in past.trades(start_ms, end_ms):
+        records = _described(Schema.TRADES, number, len(drawn.at_ms))
+        records["ts_event"] = records["ts_recv"] = drawn.at_ms * NS_PER_MS
+        records["price"] = drawn.ticks * _scale(past.listing)
+        records["size"], records["sequence"] = drawn.lots * past.lot_units, drawn.at_ms & _LARGEST
+        records["action"], records["side"] = b"T", np.where(drawn.buy > 0, b"B", b"A")
+        records["flags"] = F_LAST
+        yield records
+
+
+def _bars(past: DeepPast, number: int, start_ms: int, end_ms: int, *, schema: Schema) -> Records:
+    interval_ms = BARS_MS[schema]
+    over_ms = min(end_ms, past.end_ms - past.end_ms % interval_ms)
+    bars = past.bars(start_ms, over_ms, _ALL, interval_ms=interval_ms)
+    records = _described(schema, number, len(bars))
+    records["ts_event"], records["volume"] = bars["begin_ms"] * NS_PER_MS, bars["lots"] * past.lot_units
+    for name in ("open", "high", "low", "close"):
+        records[name] = bars[name] * _scale(past.listing)
+    return records
+
+
+def _described(schema: Schema, number: int, count: int) -> Records:
+    records = np.zeros(count, schema.dtype)
+    records["length"], records["rtype"] = records.itemsize // 4, schema.rtype
+    records["publisher_id"], records["instrument_id"] = PUBLISHER, number
+    return records
+
+
+def _scale(listing: Listing) -> int:
+    return int(10 ** (9 - listing.price_decimals))
 
 
 class MarketTape:
@@ -43,15 +113,31 @@ class MarketTape:
 
     def __init__(self, source: MarketSource) -> None:
         self._source = source
-        self._numbers = {listing.symbol: number for number, listing in enumerate(source.listings, start=1)}
+        # The same in every run, whatever is offered: what was bought of one is compared with what another sells.
+        known_as = {listing.symbol: number for number, listing in enumerate(UNIVERSE, start=1)}
+        self._numbers = {listing.symbol: known_as[listing.symbol] for listing in source.listings}
         self._records: list[Stored] = []
         names = {number: symbol for symbol, number in self._numbers.items()}
-        self.library = with_definitions(
+        defined = with_definitions(
             Library(dataset=DATASET, names=names, records=[]), at_ns=wall_ns(), publisher_id=PUBLISHER
         )
-        self._records = list(self.library.records)
+        self._records = list(defined.records)
         self._definitions = len(self._records)
-        self.library = attrs.evolve(self.library, records=self._records, offered=tuple(map(str, STREAMED)))
+        now_ns = wall_ns()
+        pasts = {
+            self._numbers[listing.symbol]: source.deep_past(
+                listing, until_ns=now_ns, most_a_s=PAST_TRADES_A_S, largest_units=_LARGEST
+            )
+            for listing in source.listings
+        }
+        known = {number: past for number, past in pasts.items() if past is not None}
+        self.library: Library = MarketLibrary(
+            dataset=DATASET,
+            names=names,
+            records=self._records,
+            offered=(*map(str, STREAMED), *(map(str, BARS_MS) if known else ())),
+            pasts=known,
+        )
         self.tape = Tape(library=self.library, position=self._definitions)
 
     async def run(self) -> None:

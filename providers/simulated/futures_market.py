@@ -9,18 +9,22 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Container, Iterable
+from string import hexdigits
 from typing import Final, NamedTuple
 
 import msgspec
 
 from core.clock import NS_PER_MS, wall_ns
+from providers.simulated.ledger import Fill
 from providers.simulated.market import BookSide, LevelChange, MarketSource, Step, TradeEvent
+from providers.simulated.tape import LongPast
 from providers.simulated.universe import Listing
 
 SNAPSHOT_TRADES: Final = 100
 KEPT_TRADES: Final = 10_000
 _FLUSHES_A_SECOND: Final = 10
 _NUMBERS: Final = 2**31
+_NUMBER_DIGITS: Final = 12  # of a uid: the instant of a trade of the long past
 _NAMES: Final = uuid.UUID("6d1f9a52-3c64-4f0f-9a3e-0d5f1d4f7c11")
 
 
@@ -50,6 +54,12 @@ class _Product:
         now_ns = wall_ns()
         for age_ns, trade in self.market.past:
             self.trade(trade, now_ns - age_ns)
+        deep = source.deep_past(listing, until_ns=self.trades[0].time_ms * NS_PER_MS)
+        self.long_past = (
+            LongPast(deep=deep, price=listing.price_text, quantity=self._quantity, inverse=self._inverse)
+            if deep
+            else None
+        )
 
     def _quantity(self, ticks: int, units: int) -> str:
         listing = self._listing
@@ -171,6 +181,10 @@ class FuturesFloor:
         """The trades of a product so far, oldest first."""
         return self._product(product_id).trades
 
+    def long_past(self, product_id: str) -> LongPast | None:
+        """What was traded of a product before."""
+        return self._product(product_id).long_past
+
     def rest_tickers(self) -> list[str]:
         """The rows of the REST tickers, of every market that was brought to life."""
         return [product.rest_ticker() for product in self._products.values()]
@@ -188,6 +202,22 @@ class FuturesFloor:
 
 def _old_name(asset: str) -> str:
     return "XBT" if asset == "BTC" else asset
+
+
+def drawn_trade(fill: Fill, product_id: str) -> PastTrade:
+    """A trade of a product's long past as its history tells it."""
+    uid = f"{_drawn_name(product_id)}{fill.trade_id:012x}"
+    return PastTrade(uid, fill.buy, fill.price, fill.quantity, fill.at_ns // NS_PER_MS, "")
+
+
+def drawn_at_ms(uid: str, product_id: str) -> int | None:
+    """When a trade of the product's long past was, None where `uid` is not of one."""
+    name, number = uid[:-_NUMBER_DIGITS], uid[-_NUMBER_DIGITS:]
+    return int(number, 16) if name == _drawn_name(product_id) and set(number) <= set(hexdigits) else None
+
+
+def _drawn_name(product_id: str) -> str:
+    return str(uuid.uuid5(_NAMES, product_id))[:-_NUMBER_DIGITS]
 
 
 def executions(trades: Iterable[PastTrade], product_id: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Final
 from core.clock import iso_ns, wall_ns
 from providers.simulated.ledger import Fill, Fills, no_fills, not_before
 from providers.simulated.market import SNAPSHOT_TRADES, BookSide, LevelChange, MarketSource, Step, TradeEvent
+from providers.simulated.tape import LongPast, Tape
 from providers.simulated.universe import Listing
 
 _CHECKSUM_LEVELS: Final = 10
@@ -73,6 +74,12 @@ class _Pair:
         now_ns = wall_ns()
         for age_ns, trade in self.market.past:
             self.add_trades((trade,), now_ns - age_ns)
+        deep = source.deep_past(listing, until_ns=self.fills[0].at_ns)
+        self.long_past = (
+            LongPast(deep=deep, price=listing.price_text, quantity=lambda _ticks, units: listing.quantity_text(units))
+            if deep
+            else None
+        )
 
     def _level(self, level: tuple[int, int]) -> tuple[str, str]:
         texts = self._level_texts.get(level)
@@ -201,6 +208,10 @@ class KrakenFloor:
     def past(self, symbol: str) -> list[Fill]:
         """The trades of a pair so far."""
         return list(self._pair(symbol).fills)
+
+    def tape(self, symbol: str) -> Tape:
+        """The trades of a pair so far, and those of its long past."""
+        return Tape(self.past(symbol), self._pair(symbol).long_past)
 
     def _pair(self, symbol: str) -> _Pair:
         pair = self._pairs.get(symbol)

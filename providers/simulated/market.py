@@ -13,7 +13,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from core.clock import NS_PER_S
+from core.clock import NS_PER_MS, NS_PER_S
+from providers.simulated.deep_past import BEGINS_MS, DeepPast
 from providers.simulated.universe import UNIVERSE, Listing, find_listings
 
 Side = Literal["bid", "ask"]
@@ -233,7 +234,7 @@ class MarketSource:
         self, seed: int, symbols: Sequence[str] | None = None, rate: float = 1.0, *, first_id: int = FIRST_ID
     ) -> None:
         assert rate > 0
-        self._first_id = first_id
+        self.first_id = first_id
         self.seed = seed
         self.rate = rate
         self.listings = UNIVERSE if symbols is None else find_listings(symbols)
@@ -246,11 +247,21 @@ class MarketSource:
         """The market of `Listing.symbol`, activated if it was not yet: it begins at the present instant."""
         market = self._markets.get(symbol)
         if market is None:
-            market = SymbolMarket(self._offered[symbol], seed=self.seed, rate=self.rate, first_id=self._first_id)
+            market = SymbolMarket(self._offered[symbol], seed=self.seed, rate=self.rate, first_id=self.first_id)
             market.delay(self._now_ns)
             self._markets[symbol] = market
             heapq.heappush(self._due, (market.next_ns, symbol))
         return market
+
+    def deep_past(
+        self, listing: Listing, *, until_ns: int, most_a_s: float = 0.5, largest_units: int = 2**62
+    ) -> DeepPast | None:
+        """The market's trades before `until_ns`. They are numbered by their instants, below all others: where those
+        are numbered from no instant since 2020 on, there are none. For the rest see `DeepPast`."""
+        end_ms = min(self.first_id, until_ns // NS_PER_MS)
+        if end_ms <= BEGINS_MS:
+            return None
+        return DeepPast(listing, seed=self.seed, end_ms=end_ms, most_a_s=most_a_s, largest_units=largest_units)
 
     @property
     def next_ns(self) -> int | None:

@@ -37,13 +37,14 @@ from providers.simulated.futures_server import FuturesDialogue
 from providers.simulated.guard import GuardedPages
 from providers.simulated.kraken_market import KrakenFloor
 from providers.simulated.kraken_server import KrakenDialogue, generated_key, recorded_key
-from providers.simulated.ledger import Fill, RecordedLedger
+from providers.simulated.ledger import RecordedLedger
 from providers.simulated.live import LiveStage
 from providers.simulated.market import MarketSource
 from providers.simulated.pages import binance_pages, kraken_pages
 from providers.simulated.playback import PlaybackStage
 from providers.simulated.recording import Recording
 from providers.simulated.rest import Answering, serve_rest
+from providers.simulated.tape import Tape
 from providers.simulated.universe import Listing
 
 KRAKEN_PATH = "/v2"
@@ -145,13 +146,15 @@ def _generated(protocol: capture_lines.Protocol, source: MarketSource) -> _Scene
     floor: Floor
     if protocol == "kraken":
         floor = kraken = KrakenFloor(source)
-        pages = kraken_pages(metadata, kraken.past)
+        pages = kraken_pages(metadata, kraken.tape)
     elif protocol == "binance":
         floor = binance = BinanceFloor(source)
-        pages = binance_pages(metadata, binance.snapshot, binance.past)
+        pages = binance_pages(metadata, binance.snapshot, binance.tape)
     else:
         floor = futures = FuturesFloor(source)
-        pages = futures_pages(metadata, tickers=futures.rest_tickers, past=futures.past_trades)
+        pages = futures_pages(
+            metadata, tickers=futures.rest_tickers, past=futures.past_trades, long_past=futures.long_past
+        )
     return _Scene(
         stage=LiveStage(source, floor, partial(_dialogue, protocol, metadata, recorded=False)),
         metadata=metadata,
@@ -187,16 +190,16 @@ def _recorded_pages(recording: Recording, stage: PlaybackStage) -> Answering:
 
     ledger = RecordedLedger(recording)
 
-    def fills(symbol: str) -> Sequence[Fill]:
-        return ledger.fills(symbol, until=stage.cursor)
+    def tape(symbol: str) -> Tape:
+        return Tape(ledger.fills(symbol, until=stage.cursor))
 
     def past(product_id: str) -> Sequence[PastTrade]:
         return stage.books.futures.past_trades(product_id, until=stage.cursor)
 
     if recording.protocol == "kraken":
-        return kraken_pages(recording.metadata, fills)
+        return kraken_pages(recording.metadata, tape)
     if recording.protocol == "binance":
-        return binance_pages(recording.metadata, depth, fills)
+        return binance_pages(recording.metadata, depth, tape)
     return futures_pages(recording.metadata, tickers=tuple, past=past)
 
 

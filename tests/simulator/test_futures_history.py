@@ -29,6 +29,8 @@ from tests.unit.providers.kraken.futures_support import SESSION, products, recor
 from tests.unit.providers.simulated.raw_client import connected, running
 
 EVER = 2**62
+YEAR_2020_NS = 1_577_836_800 * NS_PER_S
+LONG_AGO_NS = YEAR_2020_NS + 1234 * DAY_NS
 PATIENCE = Patience(attempts=12, budget_s=60.0, timeout_s=20.0)
 PRODUCTS = ("PI_XBTUSD", "PF_XBTUSD")
 
@@ -177,6 +179,48 @@ async def test_the_pool_is_kept_and_enforced(monkeypatch: pytest.MonkeyPatch) ->
             await keeping.availability(instrument)
         with pytest.raises(ResourceExhaustedError, match="too many requests"):
             await keeping.availability(instrument)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("product", PRODUCTS)
+async def test_every_run_has_the_same_long_past(monkeypatch: pytest.MonkeyPatch, product: str) -> None:
+    """Two runs of a seed tell of the same trades of years ago, over pages, and of the candles of those trades."""
+    monkeypatch.setattr(futures_pages, "PAGE", 300)
+    instrument, start_ns = products()[product], LONG_AGO_NS
+    end_ns = start_ns + 1800 * NS_PER_S
+    told = []
+    for began_ms in (wall_ns() // NS_PER_MS, wall_ns() // NS_PER_MS - 900_000):
+        async with running("kraken_futures", MarketSource(3, ("BTCUSD",), first_id=began_ms)) as simulated:
+            history = KrakenFuturesHistory(simulated.rest_url, patience=PATIENCE)
+            records = await _whole(history, instrument, start_ns, end_ns)
+            pages = [
+                page.bars
+                async for page in history.bars(instrument, Timeframe.MINUTE, start_ns=start_ns, end_ns=end_ns)
+            ]
+            first_ns = (await history.availability(instrument)).first_trade_ns or 0
+        assert 0 <= first_ns - YEAR_2020_NS < 60 * NS_PER_S
+        bars, made = np.concatenate(pages), Timeframe.MINUTE.bars(records)
+        assert len(bars) == 30
+        for name in CANDLE.names or ():
+            assert (bars[name] == (0 if name == "trades" else made[name])).all()
+        told.append([records[name].tolist() for name in records.dtype.names or () if name != "ts_recv"])
+    assert len(records) > 600
+    assert told[0] == told[1]
+
+
+@pytest.mark.trio
+async def test_the_long_past_leads_up_to_what_is_kept(floors: list[FuturesFloor]) -> None:
+    """Trades of before a run and of the run are told as one, in the order of time."""
+    instrument = products()["PF_XBTUSD"]
+    source = MarketSource(3, ("BTCUSD",), first_id=wall_ns() // NS_PER_MS)
+    async with running("kraken_futures", source) as simulated:
+        history = KrakenFuturesHistory(simulated.rest_url, patience=PATIENCE)
+        first_ns = next(iter(floors[-1].past_trades("PF_XBTUSD"))).time_ms * NS_PER_MS
+        told = await _whole(history, instrument, first_ns - 1200 * NS_PER_S, EVER)
+    instants = told["ts_event"].astype(np.int64)
+    assert (np.diff(instants) >= 0).all()
+    assert (instants < first_ns).sum() > 300
+    assert (instants >= first_ns).sum() >= 50
 
 
 @pytest.mark.trio

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from core.bars.timeframes import Timeframe
-from core.clock import NS_PER_MS, NS_PER_S, wall_ns
+from core.clock import DAY_NS, NS_PER_MS, NS_PER_S, wall_ns
 from core.errors import NotFoundError, ResourceExhaustedError
 from core.model.fixedpoint import parse_price, parse_quantity, quantities_e8
 from core.model.instruments import Instrument
@@ -36,6 +36,8 @@ from tests.unit.providers.kraken.support import instrument as kraken_instrument
 from tests.unit.providers.simulated.raw_client import connected, kraken_subscribe, running
 
 EVER = 2**62
+YEAR_2020_NS = 1_577_836_800 * NS_PER_S
+LONG_AGO_NS = YEAR_2020_NS + 1234 * DAY_NS
 FLOAT_TIME_NS = 1000
 PATIENCE = Patience(attempts=12, budget_s=60.0, timeout_s=20.0)
 INSTRUMENTS = {"kraken": kraken_instrument(), "binance": binance_instrument()}
@@ -199,6 +201,83 @@ async def test_the_live_feed_and_the_past_tell_the_same_trades(floors: list[Krak
         record = whole.records[by_id[row["trade_id"]]]
         assert record["price"] == parse_price(str(row["price"]))
         assert record["side"] == (BUY if row["side"] == "buy" else SELL)
+
+
+def _told(page: TradePage) -> list[tuple[object, ...]]:
+    # All but when it was received.
+    names = [name for name in page.records.dtype.names or () if name != "ts_recv"]
+    return [*zip(page.ids.tolist(), *(page.records[name].tolist() for name in names), strict=True)]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("protocol", ["kraken", "binance"])
+async def test_every_run_has_the_same_long_past(protocol: str) -> None:
+    """Two runs of a seed tell of the same trades of years ago, by time and by number; another seed has its own."""
+    instrument = INSTRUMENTS[protocol]
+    start_ns, end_ns = LONG_AGO_NS, LONG_AGO_NS + 2400 * NS_PER_S
+    told = []
+    for seed, began_ms in ((3, wall_ns() // NS_PER_MS), (3, wall_ns() // NS_PER_MS - 900_000), (4, 2**41)):
+        async with running(protocol, MarketSource(seed, ("BTCUSD",), first_id=began_ms)) as simulated:  # type: ignore[arg-type]
+            history = _history(protocol, simulated.rest_url)
+            whole = await _whole(history.trades(instrument, start_ns=start_ns, end_ns=end_ns))
+            first_ns = (await history.availability(instrument)).first_trade_ns or 0
+            if isinstance(history, HistoricalById):
+                numbers = int(whole.ids[9]), int(whole.ids[19])
+                part = await _whole(history.trades_from_id(instrument, first_id=numbers[0], last_id=numbers[1]))
+                assert _told(part) == _told(whole)[9:20]
+        assert 0 <= first_ns - YEAR_2020_NS < 60 * NS_PER_S
+        told.append(_told(whole))
+    assert len(told[0]) > 1000
+    assert told[0] == told[1] != told[2]
+    ids, instants = whole.ids, whole.records["ts_event"]
+    assert (ids == instants // NS_PER_MS).all()
+    assert (np.diff(ids) > 0).all()
+    assert start_ns <= instants[0] < instants[-1] < end_ns
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("protocol", ["kraken", "binance"])
+async def test_the_long_past_leads_up_to_what_is_kept(
+    floors: list[KrakenFloor | BinanceFloor], protocol: str
+) -> None:
+    """Trades of before a run and of the run are one, in time and in number; bars are those of both."""
+    instrument = INSTRUMENTS[protocol]
+    source = MarketSource(3, ("BTCUSD",), first_id=wall_ns() // NS_PER_MS)
+    async with running(protocol, source) as simulated:  # type: ignore[arg-type]
+        history = _history(protocol, simulated.rest_url)
+        first_ns = floors[-1].past(NAMES[protocol])[0].at_ns
+        start_ns = (first_ns // NS_PER_S // 60 - 20) * 60 * NS_PER_S
+        bars = (await _bars(history.bars(instrument, Timeframe.MINUTE, start_ns=start_ns, end_ns=EVER))).bars
+        trades = await _whole(history.trades(instrument, start_ns=start_ns, end_ns=EVER))
+    assert (np.diff(trades.ids) > 0).all()
+    assert (np.diff(trades.records["ts_event"].astype(np.int64)) >= 0).all()
+    early = trades.records["ts_event"].astype(np.int64) < first_ns - FLOAT_TIME_NS
+    assert early.sum() > 300
+    assert (~early).sum() >= 50
+    assert trades.ids[~early][0] > source.first_id > trades.ids[early][-1]
+    over = trades.records[trades.records["ts_event"] < int(bars["ts_event"][-1]) + 60 * NS_PER_S]
+    assert int(bars["ts_event"][0]) == start_ns
+    assert Timeframe.MINUTE.bars(over).tolist() == bars.tolist()
+
+
+@pytest.mark.trio
+async def test_days_of_years_ago_have_bars() -> None:
+    """Binance tells of any day's bars; Kraken of its newest."""
+    source = MarketSource(3, ("BTCUSD",), first_id=wall_ns() // NS_PER_MS)
+    async with running("binance", source) as simulated:
+        history = _history("binance", simulated.rest_url)
+        pages = history.bars(
+            INSTRUMENTS["binance"], Timeframe.DAY, start_ns=LONG_AGO_NS, end_ns=LONG_AGO_NS + 9 * DAY_NS
+        )
+        days = (await _bars(pages)).bars["ts_event"].tolist()
+    assert days == [LONG_AGO_NS + day * DAY_NS for day in range(9)]
+    async with running("kraken", source) as simulated:
+        pages = _history("kraken", simulated.rest_url).bars(
+            INSTRUMENTS["kraken"], Timeframe.MINUTE, start_ns=LONG_AGO_NS, end_ns=EVER
+        )
+        minutes = (await _bars(pages)).bars["ts_event"]
+    assert 0 <= len(minutes) - kraken_module.BARS_AT_MOST <= 1, "the newest may be over"
+    assert (np.diff(minutes.astype(np.int64)) == 60 * NS_PER_S).all()
 
 
 def _recorded(tmp_path: Path) -> tuple[Recording, list[Fill]]:

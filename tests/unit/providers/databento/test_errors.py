@@ -28,6 +28,7 @@ from providers.databento.names import check_dataset, parse_gateway
         (402, "", RefusedError),
         (403, "license_not_found_unauthorized", AuthenticationError),
         (404, "", NotFoundError),
+        (410, "", NotFoundError),
         (408, "", TransientError),
         (418, "", PermanentError),
         (422, "data_time_range_start_on_or_after_end", UsageError),

@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import NS_PER_S
 from core.errors import UsageError
-from providers.simulated.databento_faults import DATA, DATABENTO, ArchiveFaults, ClientFaults, SessionFaults
+from providers.simulated.databento_faults import DATA, DATABENTO, DOWNLOAD, ArchiveFaults, ClientFaults, SessionFaults
 from providers.simulated.faults import FAULTS, NO_FAULTS, FaultPlan
 
 SESSION_FAULTS = ("close", "disconnect", "error", "half-open", "malformed", "slow-reader")
@@ -69,7 +69,7 @@ def test_clients_requests_and_files_are_counted_apart() -> None:
     clients = ClientFaults(_plan("refuse=2"))
     assert [clients.refuses() for _ in range(4)] == [False, True, False, True]
     archive = ArchiveFaults(_plan("rate-limit=4,corrupt=2"))
-    pages = ("metadata.list_schemas", DATA, "symbology.resolve", DATA, DATA, DATA)
+    pages = ("metadata.list_schemas", DATA, "symbology.resolve", DOWNLOAD, DOWNLOAD, DATA)
     assert [archive.next(page) for page in pages] == [None, None, None, "429", None, "corrupt"]
     assert (SessionFaults(NO_FAULTS).next(), ClientFaults(NO_FAULTS).refuses()) == (None, False)
     assert ArchiveFaults(NO_FAULTS).next(DATA) is None

@@ -13,6 +13,7 @@ from providers.simulated.guard import FAULT_BAN_S, GuardedPages
 from providers.simulated.ledger import Fill
 from providers.simulated.pages import binance_pages, kraken_pages
 from providers.simulated.rest import Answer, Answering
+from providers.simulated.tape import Tape
 
 BEGIN_NS = 1_699_999_980 * NS_PER_S  # a minute begins
 FILLS = [
@@ -26,11 +27,11 @@ BEGIN_MS = BEGIN_NS // NS_PER_MS
 
 
 def _kraken() -> Answering:
-    return kraken_pages(known_metadata("kraken"), lambda _name: FILLS)
+    return kraken_pages(known_metadata("kraken"), lambda _name: Tape(FILLS))
 
 
 def _binance() -> Answering:
-    return binance_pages(known_metadata("binance"), lambda _symbol, _limit: None, lambda _symbol: FILLS)
+    return binance_pages(known_metadata("binance"), lambda _symbol, _limit: None, lambda _symbol: Tape(FILLS))
 
 
 def _result(**parameters: str) -> Any:
