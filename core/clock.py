@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 WallClock = Callable[[], int]
 """Returns nanoseconds since the UNIX epoch. Passed as an argument wherever time decides something."""
@@ -12,6 +12,7 @@ WallClock = Callable[[], int]
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 DAY_NS = 86_400 * NS_PER_S
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 wall_ns: WallClock = time.time_ns
 monotonic_ns: Callable[[], int] = time.monotonic_ns
@@ -26,6 +27,16 @@ def iso_ns(instant_ns: int) -> str:
 def utc_day(instant_ns: int) -> str:
     """The UTC day that `instant_ns` falls in, as `YYYY-MM-DD`."""
     return f"{datetime.fromtimestamp(instant_ns // NS_PER_S, UTC):%Y-%m-%d}"
+
+
+def calendar_date(day: int) -> date:
+    """The date of a day since the epoch."""
+    return date.fromordinal(_EPOCH_DAY + day)
+
+
+def parse_date(text: str) -> int:
+    """The day since the epoch that `YYYY-MM-DD` names. Raises `ValueError`."""
+    return date.fromisoformat(text).toordinal() - _EPOCH_DAY
 
 
 def parse_rfc3339_ns(text: str) -> int:

@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from core.clock import wall_ns
+from core.clock import DAY_NS, wall_ns
 from core.errors import ConfigurationError
 from core.model.instruments import Instrument, Product
 from core.model.records import Records, Schema
@@ -147,6 +147,14 @@ class Catalogue:
             for place, *facts in rows
             if is_segment_place(place)
         }
+
+    def day_rows(self, series: SeriesKey | None = None) -> list[tuple[Any, ...]]:
+        """What was last known to lie in each segment of a series, or of all: venue, symbol, schema, day since the
+        epoch, rows, lowest and highest `ts_event`. The file that is being written may hold more by now."""
+        query = "SELECT venue, symbol, schema, first_ns / ?, rows, first_ns, last_ns FROM segments WHERE rows > 0"
+        if series is None:
+            return self._database.rows(query, DAY_NS)
+        return self._database.rows(f"{query} AND venue = ? AND symbol = ? AND schema = ?", DAY_NS, *_names(series))
 
     def put_aside(self, directory: Path) -> dict[Path, Loss]:
         """What was lost with the damaged files that were put aside, by their path in the store's `directory`."""

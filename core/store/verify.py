@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +17,7 @@ from core.store.audit import audit
 from core.store.catalogue import Catalogue
 from core.store.days import DayReader, Piece, map_plain, merged
 from core.store.faults import DayMovedError, storage_error
+from core.store.fetched import CatalogueFetched, told_gaps
 from core.store.holes import IdHoles
 from core.store.lock import is_locked
 from core.store.losses import Loss, is_put_aside, loss_of_aside
@@ -69,7 +71,7 @@ def verify_directory(
     found = [(series, folder, days_of_folder(folder)) for series, folder in all_series(directory)]
     aside = {} if catalogue is None else catalogue.put_aside(directory)
     check = _Check(known if catalogue is not None else None, aside, alive=is_locked(directory))
-    gaps = [] if catalogue is None else catalogue.gaps()
+    gaps = [] if catalogue is None else [*catalogue.gaps(), *_asked_for(catalogue.path)]
     total, done = sum(len(days) for _, _, days in found), 0
     for series, folder, days in found:
         holes = holes_of(series, gaps)
@@ -82,6 +84,11 @@ def verify_directory(
         yield from hole_findings(series, holes)
     if catalogue is not None:
         yield from check.missing(catalogue.segments(directory))
+
+
+def _asked_for(path: Path) -> list[Gap]:
+    with contextlib.closing(CatalogueFetched(path, read_only=True)) as book:
+        return told_gaps(book.fetched())
 
 
 class _Check:

@@ -12,11 +12,13 @@ from core.clock import DAY_NS
 from core.errors import PermanentError
 from core.model.records import Schema
 from core.store.audit import audit
+from core.store.fetched import told_gaps
 from core.store.postgres.books import PostgresBooks
 from core.store.postgres.connection import connect, printable_url
 from core.store.postgres.encoding import number
 from core.store.postgres.exchange import Exchange
 from core.store.postgres.faults import clean, postgres_error
+from core.store.postgres.fetched import PostgresFetched
 from core.store.postgres.packed import Chunk, chunk_keys, load_chunk
 from core.store.postgres.pages import Span, rows_of
 from core.store.postgres.partitions import PACKING_S, snapshot
@@ -39,8 +41,8 @@ def verify_database(url: str, progress: VerifyProgress | None = None) -> Iterato
     Raises:
         ConsoleError: the database cannot be read.
     """
-    with closing(PostgresBooks(url)) as books:
-        gaps = books.gaps()
+    with closing(PostgresBooks(url)) as books, closing(PostgresFetched(url)) as told:
+        gaps = [*books.gaps(), *told_gaps(told.fetched())]
     exchange = Exchange(connect(url, statement_s=PACKING_S), timeout_s=PACKING_S)
     try:
         exchange.script(PLANNING)

@@ -26,7 +26,9 @@ def trades(found: list[Trade], publisher: int = 1) -> Records:
 
 
 @given(TRADES, some.sets(some.integers(0, 13)), some.lists(some.integers(1, 5), min_size=14, max_size=14))
-def test_an_offer_in_pieces_completes_what_is_stored_of_it(offer: list[Trade], kept: set[int], cuts: list[int]) -> None:
+def test_an_offer_in_pieces_completes_what_is_stored_of_it(
+    offer: list[Trade], kept: set[int], cuts: list[int]
+) -> None:
     """Whatever part of an offer is stored, storing what is new of its pieces makes it whole, equal trades counted."""
     stored = [trade for at, trade in enumerate(offer) if at in kept]
     surplus, found, at = Surplus(trades(stored), Schema.TRADES), Counter(stored), 0
