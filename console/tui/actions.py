@@ -28,7 +28,7 @@ SCREENS: Final = (
     Screen(1, "Ticks"),
     Screen(2, "Accounts"),
     Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
-    Screen(4, "Routing", "which provider and dataset serves a request, why, and at what cost"),
+    Screen(4, "Routing"),
     Screen(5, "Backtest"),
     Screen(6, "Data"),
     Screen(7, "Instances"),
@@ -39,8 +39,8 @@ SCREENS: Final = (
 @attrs.frozen
 class Action:
     """One act. `keys` are Textual's names of them, `shown` how they are written; `short` is for the key line and
-    empty when it is not there, `pages` are the screens whose key line it is on, all when empty; `only` is the one
-    screen on which its keys mean it, where they may mean something else on others; `dangerous` acts are done only
+    empty when it is not there, `pages` are the screens whose key line it is on, all when empty; `only` are the
+    screens on which its keys mean it, where they may mean something else on others; `dangerous` acts are done only
     after a name was typed."""
 
     name: str
@@ -49,7 +49,7 @@ class Action:
     help: str
     short: str = ""
     pages: tuple[int, ...] = ()
-    only: int = 0
+    only: tuple[int, ...] = ()
     dangerous: bool = False
 
 
@@ -72,23 +72,29 @@ ACTIONS: Final = (
     Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
     Action("compress", ("c",), "c", "data: compress closed days", "compress", (6,)),
     Action("verify", ("v",), "v", "data: check what is stored", "verify", (6,)),
-    Action("pause_strategy", ("p",), "p", "accounts: pause, resume it", "pause", (2,), only=2, dangerous=True),
-    Action("resume_strategy", ("r",), "r", "accounts: pause, resume it", "resume", (2,), only=2, dangerous=True),
-    Action("halt_account", ("H",), "H", "accounts: halt, release it", "halt", (2,), only=2, dangerous=True),
-    Action("release_account", ("R",), "R", "accounts: halt, release it", "release", (2,), only=2, dangerous=True),
-    Action("next_list", ("tab",), "tab", "accounts: another list", "list", (2,), only=2),
-    Action("previous_list", ("shift+tab",), "⇧tab", "accounts: another list", only=2),
-    Action("next_account", ("right",), "→", "accounts: another account", only=2),
-    Action("previous_account", ("left",), "←", "accounts: another account", only=2),
-    Action("notes", ("n",), "n", "accounts: all about one", "details", (2,), only=2),
-    Action("run", ("r",), "r", "backtest: run it", "run", (5,), only=5),
-    Action("check", ("v",), "v", "backtest: check the data", "check", (5,), only=5),
-    Action("cancel", ("x",), "x", "backtest: cancel", "cancel", (5,), only=5),
-    Action("next_choice", ("space", "right"), "space", "backtest: another choice", only=5),
-    Action("previous_choice", ("left",), "←", "backtest: another choice", only=5),
-    Action("other_pane", ("tab",), "tab", "backtest: form or result", "pane", (5,), only=5),
-    Action("plots", ("h",), "h", "backtest: plots or tables", only=5),
-    Action("save", ("e",), "e", "backtest: save the result", "save", (5,), only=5),
+    Action("map", ("m",), "m", "data: coverage map or series", "map", (6,), only=(6,)),
+    Action("next_day", ("right",), "→", "data: another day", only=(6,)),
+    Action("previous_day", ("left",), "←", "data: another day", only=(6,)),
+    Action("spend", ("dollar_sign",), "$", "data: jobs and spend", "jobs", (6,), only=(6,)),
+    Action("pause_strategy", ("p",), "p", "accounts: pause, resume it", "pause", (2,), only=(2,), dangerous=True),
+    Action("resume_strategy", ("r",), "r", "accounts: pause, resume it", "resume", (2,), only=(2,), dangerous=True),
+    Action("halt_account", ("H",), "H", "accounts: halt, release it", "halt", (2,), only=(2,), dangerous=True),
+    Action("release_account", ("R",), "R", "accounts: halt, release it", "release", (2,), only=(2,), dangerous=True),
+    Action("next_list", ("tab",), "tab", "accounts: another list", "list", (2,), only=(2,)),
+    Action("previous_list", ("shift+tab",), "⇧tab", "accounts: another list", only=(2,)),
+    Action("next_account", ("right",), "→", "accounts: another account", only=(2,)),
+    Action("previous_account", ("left",), "←", "accounts: another account", only=(2,)),
+    Action("notes", ("n",), "n", "accounts: all about one", "details", (2,), only=(2,)),
+    Action("run", ("r",), "r", "backtest: run it", "run", (5,), only=(5,)),
+    Action("check", ("v",), "v", "backtest: check the data", "check", (5,), only=(5,)),
+    Action("price", ("p",), "p", "routing, data: ask its price", "price", (4, 6), only=(4, 6)),
+    Action("fetch", ("f",), "f", "routing, data: fetch it", "fetch", (4, 6), only=(4, 6), dangerous=True),
+    Action("cancel", ("x",), "x", "routing, backtest: cancel", "cancel", (4, 5), only=(4, 5)),
+    Action("next_choice", ("space", "right"), "space", "in a form: another choice", only=(4, 5)),
+    Action("previous_choice", ("left",), "←", "in a form: another choice", only=(4, 5)),
+    Action("other_pane", ("tab",), "tab", "form or result", "pane", (4, 5), only=(4, 5)),
+    Action("plots", ("h",), "h", "backtest: plots or tables", only=(5,)),
+    Action("save", ("e",), "e", "backtest: save the result", "save", (5,), only=(5,)),
     Action("copy", ("y",), "y", "copy this row (OSC 52)"),
     Action("export", ("e",), "e", "save a picture (SVG)"),
     Action("theme", ("t",), "t", "dark or light"),
@@ -104,7 +110,7 @@ ACTIONS: Final = (
 )
 """Every act in the order of the help page."""
 _EVERYWHERE: Final = {key: one.name for one in ACTIONS if not one.only for key in one.keys}
-_THERE: Final = {(key, one.only): one.name for one in ACTIONS if one.only for key in one.keys}
+_THERE: Final = {(key, page): one.name for one in ACTIONS for page in one.only for key in one.keys}
 
 
 def name_of(key: str, *, page: int) -> str | None:
@@ -145,9 +151,9 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 
 
 _NEEDED: Final = (
-    "quit", "help", "command", "run", "check", "cancel", "other_pane", "save", "subscribe", "unsubscribe", "compress",
-    "verify", "next_list", "pause_strategy", "halt_account", "resume_strategy", "release_account", "notes", "filter",
-    "sort", "interval", "pause",
+    "quit", "help", "command", "run", "check", "map", "compress", "verify", "price", "fetch", "cancel", "other_pane",
+    "save", "subscribe", "unsubscribe", "spend", "next_list", "pause_strategy", "halt_account", "resume_strategy",
+    "release_account", "notes", "filter", "sort", "interval", "pause",
 )  # fmt: skip
 
 

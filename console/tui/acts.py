@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from textual import events
 
-from console.tui import changes
+from console.tui import changes, dataacts
 from console.tui.accounts import acts as account_acts
 from console.tui.accounts.acts import trades_on_paper
 from console.tui.accounts.document import copy_account
 from console.tui.actions import SCREENS, name_of
 from console.tui.backtest import acts as backtest_acts
-from console.tui.backtest.rows import command_text
 from console.tui.boardrows import copy_text
 from console.tui.commands import DESK_ACTS, Command, find_key, parse_command
 from console.tui.datarows import copy_series
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
+from console.tui.forms.acts import FORM_ACTS, screen_of
+from console.tui.forms.rows import command_text
 from console.tui.instancerows import copy_ring
+from console.tui.routing import acts as routing_acts
 from console.tui.snapshot import Key
 from console.tui.stored import JOBS
 from console.tui.themes import THEMES
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from console.tui.widgets.data import DataPane
     from console.tui.widgets.instances import InstancesPane
     from console.tui.widgets.prompt import Typed
+    from console.tui.widgets.routing import RoutingPane
 
 _TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
@@ -43,7 +46,7 @@ _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
 def take(app: RingsideApp, event: events.Key | events.Paste) -> bool:
     """Take a key or a pasted text; False when nobody wants it. The prompt comes first, then a field that is edited,
     then what the key means on this screen."""
-    field = app.panes.backtest.backtest if app.page == backtest_acts.PAGE and not app.panes.help.display else None
+    field = screen_of(app)
     if isinstance(event, events.Paste):
         if app.prompt.open:
             app.prompt.paste(event.text)
@@ -69,7 +72,7 @@ def press(app: RingsideApp, name: str) -> None:
     """Do what a key stands for; one that begins a job does so only where the job is seen."""
     if name in JOBS and (app.page != 6 or app.panes.help.display):
         app.say(f"{name[0]} begins that on screen 6; :{name} does everywhere")
-    elif name == "filter" and app.page == backtest_acts.PAGE and not app.panes.help.display:
+    elif name == "filter" and screen_of(app) is not None:
         app.say("there is nothing to be filtered on this screen")
     else:
         app.action_run(name)
@@ -102,10 +105,12 @@ def answer(app: RingsideApp, mode: str, text: str) -> None:
         app.say(str(error))
 
 
-def _pane(app: RingsideApp) -> Board | AccountsPane | BacktestPane | DataPane | InstancesPane | LogPane:
+def _pane(app: RingsideApp) -> Board | AccountsPane | RoutingPane | BacktestPane | DataPane | InstancesPane | LogPane:
     # The one whose rows the keys move through.
     if app.page == account_acts.PAGE:
         return app.panes.accounts
+    if app.page == routing_acts.PAGE:
+        return app.panes.routing
     if app.page == 5:
         return app.panes.backtest
     if app.page == 6:
@@ -147,7 +152,7 @@ def _obey(app: RingsideApp, command: Command) -> None:
 
 def _scrolled(
     app: RingsideApp,
-) -> Board | AccountsPane | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
+) -> Board | AccountsPane | RoutingPane | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
     # The help page lies over the others.
     return app.panes.help if app.panes.help.display else _pane(app)
 
@@ -172,8 +177,8 @@ def _screen(number: int) -> Callable[[RingsideApp], None]:
 
 
 def _focus(app: RingsideApp) -> None:
-    if app.page == 5 and not app.panes.help.display:
-        app.panes.backtest.backtest.edit()
+    if (form := screen_of(app)) is not None:
+        form.edit()
         return
     if app.page == account_acts.PAGE and not app.panes.help.display:
         app.panes.accounts.toggle_notes()
@@ -226,8 +231,8 @@ def _copy(app: RingsideApp) -> None:
             _send(app, copy_account(account), f"the figures of {account.id}")
         return
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
-    if app.page == 5:
-        _send(app, command_text(app.panes.backtest.backtest.form), "the command line")
+    if (form := screen_of(app)) is not None:
+        _send(app, command_text(form.form), "the command line")
         return
     if app.page == 7:
         if ring is not None:
@@ -271,7 +276,7 @@ def _back(app: RingsideApp) -> None:
         pane.pattern = ""
     elif (
         (app.page == 6 and app.panes.data.hide_results())
-        or (app.page == 5 and app.panes.backtest.backtest.back())
+        or ((form := screen_of(app)) is not None and form.back())
         or (app.page == account_acts.PAGE and app.panes.accounts.back())
     ):
         return
@@ -307,6 +312,14 @@ def _help(app: RingsideApp) -> None:
     app.show(SCREENS[app.page - 1].identity if app.panes.help.display else "help")
 
 
+def _price(app: RingsideApp) -> None:
+    (routing_acts.price if app.page == routing_acts.PAGE else dataacts.price)(app)
+
+
+def _fetch(app: RingsideApp) -> None:
+    (routing_acts.fetch if app.page == routing_acts.PAGE else dataacts.fetch)(app)
+
+
 def _quit(app: RingsideApp) -> None:
     app.leave(0)
 
@@ -340,6 +353,10 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "flatten": account_acts.ask_target("flatten"),
     "kill": account_acts.ask_target("kill"),
     **{job: changes.begin(job) for job in JOBS},
+    "price": _price,
+    "fetch": _fetch,
+    **dataacts.DATA_ACTS,
+    **FORM_ACTS,
     **backtest_acts.BACKTEST_ACTS,
     **account_acts.ACCOUNT_ACTS,
 }

@@ -25,7 +25,7 @@ from console.tui.accounts.document import Desk
 from console.tui.actions import ACTIONS, SCREENS, message_parts
 from console.tui.acts import ACTS, hear, take
 from console.tui.attach import Attachment
-from console.tui.backtest.filling import Filling
+from console.tui.backtest.filling import Filling, store_words
 from console.tui.changes import Pending
 from console.tui.commands import complete
 from console.tui.engine_link import EngineLink
@@ -44,6 +44,7 @@ from console.tui.widgets.instances import InstancesPane
 from console.tui.widgets.lines import LineWidget, Look
 from console.tui.widgets.panes import ChartPane, LadderPane, TapePane
 from console.tui.widgets.prompt import Prompt
+from console.tui.widgets.routing import RoutingPane
 from core.clock import NS_PER_S, monotonic_ns, wall_ns
 
 SMALLEST: Final = (60, 15)
@@ -64,14 +65,16 @@ class Panes:
             TooSmall(look, id="small"),
         )
         self.data, self.instances = DataPane(look, id="data"), InstancesPane(look, id="instances")
-        self.accounts, self.backtest = AccountsPane(look, id="accounts"), BacktestPane(look, id="backtest")
+        self.accounts, self.routing = AccountsPane(look, id="accounts"), RoutingPane(look, id="routing")
+        self.backtest = BacktestPane(look, id="backtest")
         self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
             self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.accounts,
-            self.backtest, self.data, self.instances, self.log, self.help, self.small, *self.promises.values(),
+            self.routing, self.backtest, self.data, self.instances, self.log, self.help, self.small,
+            *self.promises.values(),
         ]  # fmt: skip
 
     def draw_ticks(self, snapshot: Snapshot, selected: Key | None, *, frame: int, whole: bool) -> None:
@@ -176,6 +179,7 @@ class RingsideApp(App[int]):
                         yield panes.tape
             yield from panes.promises.values()
             yield panes.accounts
+            yield panes.routing
             yield panes.backtest
             yield panes.data
             yield panes.instances
@@ -198,6 +202,7 @@ class RingsideApp(App[int]):
         self.set_interval(1 / self._frames_per_s, self._tick, name="frame")
         self.set_timer(2.0, _spare_the_collector, name="collector")
         if self._filling is not None:
+            self.panes.routing.routing.fill(store_words(self._filling.passed))
             self.panes.backtest.backtest.fill(self._filling)
             if self._filling.opened:
                 self.show_page(5)
@@ -207,6 +212,7 @@ class RingsideApp(App[int]):
     def on_unmount(self) -> None:
         """Give back what is shared with the engine."""
         self.link.stop()
+        self.panes.routing.routing.planning.stop()
         self.panes.backtest.backtest.runs.stop()
         self.attachment.close()
 
@@ -247,7 +253,9 @@ class RingsideApp(App[int]):
         self.page = number
         self.link.watch_services(number == 7)
         self.link.watch_accounts(number == 2)
-        if number == 5:
+        if number == 4:
+            self.panes.routing.routing.open()
+        elif number == 5:
             self.panes.backtest.backtest.open()
         self.show(SCREENS[number - 1].identity)
 
@@ -269,9 +277,11 @@ class RingsideApp(App[int]):
         ended = self.stored.take(self.link.stored)
         if ended:
             self.say(ended)
-        if said := self.panes.backtest.backtest.tick():
-            self.say(said)
+        for said in (self.panes.routing.routing.tick(looked_at=self.page == 4), self.panes.backtest.backtest.tick()):
+            if said:
+                self.say(said)
         self.link.watch_store(self.page == 6 or self.stored.job_running)
+        self.link.watch_holdings(self.page == 6)
         self.snapshot = self.attachment.frame()
         self._frame += 1
         self.draw(whole=self._frames_per_s <= 4 or self._frame <= 2)
@@ -300,10 +310,12 @@ class RingsideApp(App[int]):
             # Counters of half a second ago need no ten pictures a second.
             if self.page == 2:
                 panes.accounts.draw(snapshot, self.link.accounts)
+            elif self.page == 4:
+                panes.routing.draw(panes.routing.routing.view())
             elif self.page == 5:
-                panes.backtest.draw()
+                panes.backtest.draw(panes.backtest.backtest.view())
             elif self.page == 6:
-                panes.data.draw(snapshot, self.stored.view)
+                panes.data.draw(snapshot, self.stored.view, self.link.holdings)
             else:
                 panes.instances.draw(snapshot, self.link.report.services)
 

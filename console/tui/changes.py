@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Pending:
-    """What is done once `name` was typed as it is; `done` and `kept` say afterwards what became of it."""
+    """What is done once `name` was typed as it is: `act`, or else the engine is asked for an operation; `done` and
+    `kept` say afterwards what became of it."""
 
     name: str
-    operation: str
+    operation: str = ""
     arguments: dict[str, str] = attrs.Factory(dict)
+    act: Callable[[], None] | None = None
     done: str
     kept: str
 
@@ -58,7 +60,10 @@ def confirm(app: RingsideApp, text: str) -> None:
     if pending is None:
         return
     if text.strip() == pending.name:
-        app.link.ask(pending.operation, **pending.arguments)
+        if pending.act is not None:
+            pending.act()
+        else:
+            app.link.ask(pending.operation, **pending.arguments)
         app.say(pending.done)
     else:
         app.say(f"{pending.kept}: the name was not typed as it is")

@@ -20,7 +20,10 @@ _ALIASES: Final = {
     "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
     "unsub": "unsubscribe",
 }  # fmt: skip
-_PLAIN: Final = ("quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", *JOBS)
+_PLAIN: Final = (
+    "quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", "price", "fetch", "map", "spend",
+    *JOBS,
+)  # fmt: skip
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
 DESK_ACTS: Final = ("pause", "resume", "halt", "release", "flatten", "kill")

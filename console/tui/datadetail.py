@@ -39,14 +39,15 @@ def detail_rows(
     counted = f"{missing} gap{'s' if missing > 1 else ''} recorded" if missing else ""
     mended = f"{len(own) - missing} recovered" if len(own) > missing else ""
     rows = [title_row(((one.name, "accent"), (counted, "warn"), (mended, "dim")), width, glyphs)]
-    rows += [_facts(line, width) for line in lines]
+    rows += [facts_row(line, width) for line in lines]
     # What is missing first: there may be no room for all.
     for gap in sorted(own, key=lambda gap: gap.whole):
         rows.append(_note(_gap_text(gap, width, glyphs), "dim" if gap.whole else "warn", width, glyphs))
     return (rows if own else [*rows, _note("no gap is recorded", "dim", width, glyphs)])[:room]
 
 
-def _facts(facts: Sequence[tuple[str, str, str]], width: int) -> Row:
+def facts_row(facts: Sequence[tuple[str, str, str]], width: int) -> Row:
+    """As many of some facts as fit whole, each a label, a text and its style; those without a text are left out."""
     cells: list[Cell] = []
     for label, text, style in facts:
         fact: list[Cell] = [(f" {label} " if label else " ", "dim"), (text, style or "text"), (" ", "")]

@@ -39,6 +39,8 @@ _SERIES: Final = (
     Column("age", "age", 4, right=True), Column("duplicates", "dup", 4, right=True, least=76),
     Column("late", "late", 4, right=True, least=76), Column("rejected", "rej", 4, right=True, least=76),
 )  # fmt: skip
+NOTHING_STORED: Final = ("Nothing is stored.", "Start the engine with --persist, and what it streams is kept.")
+"""What is said where an engine keeps nothing."""
 _CHART_FROM: Final = 5
 _CHART_MOST: Final = 12
 
@@ -131,7 +133,7 @@ def data_rows(
         answer, reason=view.reason if view.answer else "", reachable=reachable, width=width, glyphs=glyphs
     )
     if answer is None or not answer.enabled:
-        return _instead(title, _sentences(snapshot, answer, view.reason), width, height)
+        return sentence_rows(title, _sentences(snapshot, answer, view.reason), width, height)
     series = filter_series(answer, place.pattern)
     shares = shares_of(answer, place, shown=len(series), height=height, width=width, glyphs=glyphs)
     draw = _Drawing(snapshot, view, answer, place, width, glyphs)
@@ -155,13 +157,14 @@ def data_rows(
 
 def _sentences(snapshot: Snapshot, answer: StoreAnswer | None, reason: str) -> tuple[str, str]:
     if answer is not None:
-        return "Nothing is stored.", "Start the engine with --persist, and what it streams is kept."
+        return NOTHING_STORED
     if not snapshot.health.reachable:
         return "The engine cannot be reached.", snapshot.health.reason
     return ("The engine does not say what it stores.", reason) if reason else ("Asking the engine.", "")
 
 
-def _instead(title: Row, sentences: tuple[str, str], width: int, height: int) -> list[Row]:
+def sentence_rows(title: Row, sentences: tuple[str, str], width: int, height: int) -> list[Row]:
+    """Exactly `height` rows: a title, and in the middle what is to be said in the place of everything else."""
     rows: list[Row] = [title, *([((" " * width, ""),)] * max(height - 1, 0))]
     for number, (text, style) in enumerate(
         zip(sentences, ("text", "dim"), strict=True), start=max(height // 2 - 1, 1)

@@ -1,21 +1,24 @@
 """Threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
-second, one for its store and one for its accounts while somebody looks, and one carries out what an operator asked
-for, which may take as long as a venue takes to answer."""
+second, one for its store, one for its accounts and one for its holdings while somebody looks; one carries out what an
+operator asked for, which may take as long as a venue takes to answer."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
 from console.paper.desks import OWN_INSTANCE
 from console.tui.accounts.document import Heard
 from console.tui.accounts.parsing import parse_desk
+from console.tui.answers import Raw
 from console.tui.commands import DESK_ACTS
+from console.tui.coverage.asking import Questions
+from console.tui.coverage.document import Holdings
 from console.tui.services import Services, read_services
 from console.tui.status import EngineStatus, parse_status
 from console.tui.stored import JOBS, parse_store
@@ -29,6 +32,8 @@ Answer = TypeVar("Answer")
 POLL_S: Final = 0.5
 STORE_POLL_S: Final = 1.0
 ACCOUNTS_POLL_S: Final = 1.0
+HOLDINGS_POLL_S: Final = 0.2
+"""Nothing is asked so often: it is how long a cursor rests before its day is asked for."""
 STORE_S: Final = 10.0
 REQUEST_S: Final = 15.0
 _NOT_OFFERED: Final = "usage"
@@ -51,10 +56,10 @@ class Request:
     """One change that an operator asks for: an operation of the control channel and its arguments."""
 
     operation: str
-    arguments: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, str | int], ...] = ()
 
     def __str__(self) -> str:
-        said = (value for name, value in self.arguments if value and name != "confirm")
+        said = (str(value) for name, value in self.arguments if value and name != "confirm")
         return " ".join((self.operation, *said))
 
 
@@ -89,26 +94,30 @@ class _Watched:
 
 
 class EngineLink:
-    """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store and
-    of its accounts. An engine that does not trade on paper has none: then the process is asked that trades on `desk`
-    beside it, if one does. `start` it, and `stop` it."""
+    """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store, of
+    its accounts and of its `holdings`. An engine that does not trade on paper has no accounts: then the process is
+    asked that trades on `desk` beside it, if one does. `start` it, and `stop` it."""
 
     def __init__(self, path: Path, *, desk: str = "", poll_s: float = POLL_S) -> None:
         self.report, self.stored, self.accounts = Report(), StoreReport(), Heard()
+        self.holdings = Holdings()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
         self._desk_path = path.parent / f"{OWN_INSTANCE}{desk}.sock" if desk else None
         self._watching = False
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._stopped, self._wanted = threading.Event(), threading.Event()
-        patient = (ControlClient(path, timeout_s=STORE_S) for _ in range(2))  # both may have to look at a disk
+        patient = (ControlClient(path, timeout_s=STORE_S) for _ in range(3))  # all may have to look at a disk
         self._store = _Watched("engine-store", STORE_POLL_S, self._look_at_store, next(patient))
         self._accounts = _Watched("engine-accounts", ACCOUNTS_POLL_S, self._look_at_accounts, next(patient))
+        self._questions = Questions(_reason)
+        self._holdings = _Watched("engine-holdings", HOLDINGS_POLL_S, self._look_at_holdings, next(patient))
         self._threads = [
             threading.Thread(target=self._run, name="engine-link", daemon=True),
             threading.Thread(target=self._carry_out, name="engine-requests", daemon=True),
             self._store.thread,
             self._accounts.thread,
+            self._holdings.thread,
         ]
 
     def start(self) -> None:
@@ -122,6 +131,7 @@ class EngineLink:
         self._wanted.set()
         self._store.stop()
         self._accounts.stop()
+        self._holdings.stop()
         self._requests.put(None)
         if self._threads[0].is_alive():
             self._threads[0].join(0.5)
@@ -139,6 +149,10 @@ class EngineLink:
     def watch_accounts(self, watching: bool) -> None:
         """Ask for the accounts about once a second, or no longer."""
         self._accounts.watch(watching)
+
+    def watch_holdings(self, watching: bool) -> None:
+        """Ask for what the wish of `holdings` names, when it is due, or no longer."""
+        self._holdings.watch(watching)
 
     def glance_at_accounts(self) -> None:
         """Ask for the accounts once."""
@@ -190,6 +204,12 @@ class EngineLink:
             heard = self._heard_beside(heard)
         self.accounts = heard
 
+    def _look_at_holdings(self, client: ControlClient) -> None:
+        def ask(operation: str, arguments: Mapping[str, str | int], read: Callable[[Raw], Answer]) -> Answer:
+            return _answer(client, Request(operation, tuple(arguments.items())), read)
+
+        self.holdings = self._questions.look(ask, self.holdings, now_ns=monotonic_ns())
+
     def _heard_beside(self, heard: Heard) -> Heard:
         # What the process says that trades beside the engine; `heard` where there is none.
         if self._desk_path is None or not self.may_trade_beside:
@@ -225,7 +245,7 @@ class EngineLink:
             self._wanted.set()
 
 
-def _answer(client: ControlClient, request: Request, read: Callable[[dict[str, Any]], Answer]) -> Answer:
+def _answer(client: ControlClient, request: Request, read: Callable[[Raw], Answer]) -> Answer:
     # What stands at the other end of the socket may answer anything; the thread that asks must outlive it.
     try:
         return read(client.request(request.operation, **dict(request.arguments)))

@@ -28,27 +28,6 @@ def _to_screen(app: RingsideApp) -> None:
         app.show_page(PAGE)
 
 
-def _cancel(app: RingsideApp) -> None:
-    runs = app.panes.backtest.backtest.runs
-    if runs.busy:
-        runs.cancel()
-    else:
-        app.say("nothing is running")
-
-
-def _turn(step: int) -> Callable[[RingsideApp], None]:
-    def act(app: RingsideApp) -> None:
-        _to_screen(app)
-        app.panes.backtest.backtest.turn(step)
-
-    return act
-
-
-def _other_pane(app: RingsideApp) -> None:
-    _to_screen(app)
-    app.panes.backtest.backtest.other_pane()
-
-
 def _plots(app: RingsideApp) -> None:
     _to_screen(app)
     backtest = app.panes.backtest.backtest
@@ -70,10 +49,6 @@ def save(app: RingsideApp, name: str) -> None:
 BACKTEST_ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "check": _begin("check"),
     "run": _begin("run"),
-    "cancel": _cancel,
-    "next_choice": _turn(1),
-    "previous_choice": _turn(-1),
-    "other_pane": _other_pane,
     "plots": _plots,
     "save": _ask_name,
 }

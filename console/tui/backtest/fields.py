@@ -21,6 +21,7 @@ from console.backtests.options import (
 )
 from console.backtests.sweep_grid import parse_grid
 from console.batch.db_options import parse_instant
+from console.tui.forms.field import YES_OR_NO, Field
 from core.bars.spec import BarType
 from core.bars.timeframes import Timeframe
 from core.errors import UsageError
@@ -64,31 +65,6 @@ class StoredTrades:
     rows: int = 0
     first: str = ""
     last: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Field:
-    """One line of the form, by the name of the command's option. An empty value leaves it to the command, which then
-    does what `default` says. `check` raises `UsageError` for a value that makes no sense; `choices` are gone through
-    by keys, others may be typed if `free`."""
-
-    name: str
-    help: str
-    group: str
-    default: str = ""
-    choices: tuple[str, ...] = ()
-    free: bool = True
-    check: Callable[[str], object] = attrs.field(default=str, repr=False)
-
-    @property
-    def label(self) -> str:
-        """What is written before its value."""
-        return self.name.removeprefix(PARAMETER).replace("_", " ")
-
-    @property
-    def option(self) -> str:
-        """How it is written on a command line."""
-        return "--" + self.name.replace("_", "-")
 
 
 def _folds(text: str) -> None:
@@ -165,7 +141,6 @@ def is_range(text: str) -> bool:
     return ":" in text or "," in text
 
 
-YES_OR_NO: Final = ("", "yes")
 FIELDS: Final = (
     Field(name="start", group="Data", default="the first stored", check=parse_instant,
           help="first instant, UTC: 2026-11-22 or 2026-11-22 07:15"),

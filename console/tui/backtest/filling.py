@@ -27,6 +27,12 @@ class Filling:
     opened: bool = False
 
 
+def store_words(passed: Sequence[str]) -> list[str]:
+    """Those of the arguments handed on that say which store is meant, by name or by the settings."""
+    named = ("--store", "--config")
+    return [word for at, word in enumerate(passed) if word in named or (at > 0 and passed[at - 1] in named)]
+
+
 def filling_of(arguments: argparse.Namespace, defaults: argparse.Namespace, form: Form) -> Filling:
     """What differs from `defaults`, which is what no options at all are parsed to.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -12,8 +12,6 @@ from console.backtests.sweep_grid import MOST_COMBINATIONS
 from console.tui.backtest.fields import (
     FIELDS,
     PARAMETER,
-    YES_OR_NO,
-    Field,
     StoredTrades,
     StrategyChoice,
     at_home,
@@ -23,7 +21,8 @@ from console.tui.backtest.fields import (
     is_range,
     values_in,
 )
-from core.errors import ConsoleError, UsageError
+from console.tui.forms.field import YES_OR_NO, Field
+from core.errors import UsageError
 
 _EITHER: Final = {"quantity": "fraction", "fraction": "quantity"}
 """Of these only one may be given."""
@@ -34,6 +33,7 @@ class Form:
     """What an operator has filled in. `values` are by the names of fields; `passed` are further arguments of the
     command line, handed on as they are."""
 
+    title: ClassVar[str] = "Backtest"
     strategies: Sequence[StrategyChoice]
     stored: Sequence[StoredTrades] = ()
     values: dict[str, str] = attrs.Factory(dict)
@@ -59,13 +59,8 @@ class Form:
             Field(name="strategy", group="Strategy", choices=names, help=about),
             *self._parameters(chosen),
             *self._sources(),
-            *(attrs.evolve(one, default=self._bars) if one.name == "bars" else one for one in FIELDS),
+            *(attrs.evolve(one, default=_bars_of(chosen)) if one.name == "bars" else one for one in FIELDS),
         ]
-
-    @property
-    def _bars(self) -> str:
-        chosen = self.strategy
-        return f"{chosen.bars}, its own" if chosen is not None and chosen.bars else "the strategy's own"
 
     def _parameters(self, chosen: StrategyChoice | None) -> list[Field]:
         if chosen is None:
@@ -73,7 +68,7 @@ class Form:
                           help="name=value, several with spaces between")]  # fmt: skip
         return [
             Field(
-                name=PARAMETER + one.name, group="Strategy", default=f"{one.default:g}",
+                name=PARAMETER + one.name, shown=one.name, group="Strategy", default=f"{one.default:g}",
                 check=partial(check_parameter, one),
                 help=f"{one.help or one.name}, from {one.minimum:g} to {one.maximum:g}; 5:50:5 sweeps",
             )
@@ -107,16 +102,18 @@ class Form:
         value = self.value(name)
         if field is None:
             return None
-        if not value:
-            return self._missing(field)
-        try:
-            field.check(value)
-            _fits_choices(field, value)
-        except UsageError as error:
-            return error
-        except (ConsoleError, ValueError) as error:
-            return UsageError("bad value", str(error)[:200])
-        return None
+        return field.problem(value) if value else self._missing(field)
+
+    def concern(self, name: str) -> UsageError | None:
+        """The same, and of the strategy and its parameters what is wrong with them together."""
+        problem = self.problem(name)
+        if problem is None and (name in ("strategy", "param") or name.startswith(PARAMETER)):
+            return self.mismatch()
+        return problem
+
+    def remark(self, name: str) -> str:
+        """Whether a parameter's value is swept."""
+        return "sweep" if name.startswith(PARAMETER) and is_range(self.value(name)) else ""
 
     def _missing(self, field: Field) -> UsageError | None:
         if self.value("data"):
@@ -164,9 +161,7 @@ class Form:
         field = next((one for one in self.fields() if one.name == name), None)
         if field is None or not field.choices:
             return False
-        value = self.value(name)
-        at = field.choices.index(value) + step if value in field.choices else 0
-        self.values[name] = field.choices[at % len(field.choices)]
+        self.values[name] = field.turned(self.value(name), step)
         if name == "symbol":
             self.values["venue"] = self.venues[0] if len(self.venues) > 1 else ""
         return True
@@ -200,13 +195,6 @@ class Form:
             return {name: value.replace(" ", "") for name, value in found.items() if value}
         return dict(part.split("=", 1) for part in self.value("param").split() if "=" in part)
 
-    def _data_files(self) -> list[str]:
-        # A quote that is not closed yet is part of a name: the command line is shown at any time.
-        try:
-            return data_files(self.value("data"))
-        except UsageError:
-            return [self.value("data")]
-
     def without_ranges(self) -> dict[str, str]:
         """The values without those that ask for several runs."""
         several = {PARAMETER + name for name in self._ranges()}
@@ -224,14 +212,19 @@ class Form:
             if field.choices == YES_OR_NO:
                 line.append(field.option)
             elif field.name == "data":
-                line += [word for path in self._data_files() for word in (field.option, path)]
+                line += [word for path in _files_in(value) for word in (field.option, path)]
             elif field.name != "metric" or self.sweeps:
                 line += [field.option, value]
         return [*line, *self.passed]
 
 
-def _fits_choices(field: Field, value: str) -> None:
-    if not field.free and value not in field.choices:
-        raise UsageError(
-            "no such choice", value[:40], hint=f"one of {', '.join(one or 'no' for one in field.choices)}"
-        )
+def _bars_of(chosen: StrategyChoice | None) -> str:
+    return f"{chosen.bars}, its own" if chosen is not None and chosen.bars else "the strategy's own"
+
+
+def _files_in(text: str) -> list[str]:
+    # A quote that is not closed yet is part of a name: the command line is shown at any time.
+    try:
+        return data_files(text)
+    except UsageError:
+        return [text]

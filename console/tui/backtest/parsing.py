@@ -14,7 +14,6 @@ import numpy as np
 
 from console.backtests.heatmap import Heat
 from console.tui.answers import Raw, read_count, read_list, read_mapping, read_rows, read_text
-from console.tui.backtest.child import UnreadableError
 from console.tui.backtest.document import (
     Answer,
     DataFacts,
@@ -27,6 +26,7 @@ from console.tui.backtest.document import (
     Series,
     Sweep,
 )
+from console.tui.child import UnreadableError
 from console.tui.text import clean
 from core.bars.candles import CANDLE
 from core.errors import ConsoleError

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from functools import lru_cache
 from typing import Final, Literal
 
 import attrs
 
-from console.tui.backtest.child import Progress
 from console.tui.backtest.document import Answer, Preview, Result, Sweep
 from console.tui.backtest.form import Form
-from console.tui.backtest.formrows import Place, form_rows
 from console.tui.backtest.previewrows import preview_rows
 from console.tui.backtest.resultrows import above_deals, result_rows
 from console.tui.backtest.sweeprows import above_table, sweep_rows
-from console.tui.text import Cell, Glyphs, Row, clean, fit, fit_row, row_width, short_age, title_row
+from console.tui.child import Progress
+from console.tui.forms.progress import progress_rows
+from console.tui.forms.rows import Place, command_row, form_rows
+from console.tui.forms.screen import Pane
+from console.tui.text import Cell, Glyphs, Row, fit, fit_row, title_row
 
-Pane = Literal["form", "result"]
 Task = Literal["check", "run"]
 WORDS: Final[dict[Task, str]] = {"check": "checking the data", "run": "running"}
 _NARROW: Final = 100
@@ -53,18 +53,10 @@ def form_width(width: int, pane: Pane) -> int:
     return 42 if width < _WIDE else 50
 
 
-def command_text(form: Form) -> str:
-    """The command line that does the same."""
-    return "ringside --batch " + shlex.join(form.arguments())
-
-
 def backtest_rows(view: View, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Exactly `height` rows of `width` cells."""
     beside = form_width(width, view.pane)
-    line = (("= ", "accent"), (clean(command_text(view.form), limit=4000), "dim"))
-    command = fit_row(line, width)
-    if row_width(line) > width:
-        command = (*fit_row(line, width - 1), (glyphs.ellipsis, "dim"))
+    command = command_row(view.form, width=width, glyphs=glyphs)
     right = outcome_rows(view, width=width - beside, height=height - 1, edge=bool(beside), glyphs=glyphs)
     if not beside:
         return [*right, command]
@@ -75,7 +67,7 @@ def backtest_rows(view: View, *, width: int, height: int, glyphs: Glyphs) -> lis
 def outcome_rows(view: View, *, width: int, height: int, edge: bool, glyphs: Glyphs) -> list[Row]:
     """The right-hand part: how the task stands, and the last answer."""
     inner = width - edge
-    head = _progress_rows(view, inner, glyphs)
+    head = progress_rows(view.progress, now_ns=view.now_ns, width=inner, glyphs=glyphs)
     room = height - 1 - len(head)
     body: list[Row] = []
     if view.shown is None:
@@ -125,7 +117,7 @@ def list_extent(view: View, *, width: int, height: int, glyphs: Glyphs) -> tuple
     """How many rows the list has that is scrolled, and how many of them are seen on a screen of that size."""
     beside = form_width(width, view.pane)
     inner = width - beside - bool(beside)
-    room = height - 2 - len(_progress_rows(view, inner, glyphs))
+    room = height - 2 - len(progress_rows(view.progress, now_ns=view.now_ns, width=inner, glyphs=glyphs))
     if view.shown is None:
         return 0, 1
     if isinstance(view.shown, Result) and not view.notes:
@@ -152,40 +144,6 @@ def note_lines(shown: Answer, width: int) -> list[tuple[str, str]]:
 def note_rows(shown: Answer, *, top: int, width: int, height: int) -> list[Row]:
     """At most `height` of those lines, beginning with number `top`."""
     return [((fit(f" {text}", width), style),) for text, style in note_lines(shown, width)[top : top + height]]
-
-
-def _progress_rows(view: View, width: int, glyphs: Glyphs) -> list[Row]:
-    progress = view.progress
-    if progress is None or progress.state == "done":
-        return []
-    elapsed = short_age(progress.elapsed_s(view.now_ns))
-    if progress.state == "running":
-        return _bar_rows(progress, view.now_ns, width, glyphs)
-    if progress.state == "cancelled":
-        return [((fit(f" {glyphs.warning} cancelled after {elapsed}", width), "warn"),)]
-    rows = _wrapped(f"{glyphs.warning} {progress.message}", width, "alert")
-    rows += _wrapped(progress.hint, width, "warn")
-    for line in progress.said[-3:]:
-        if line not in progress.message:
-            rows += _wrapped(line, width, "dim")
-    return [*rows[:8], fit_row((), width)]
-
-
-def _bar_rows(progress: Progress[Answer], now_ns: int, width: int, glyphs: Glyphs) -> list[Row]:
-    share, left_s = progress.share or 0.0, progress.left_s(now_ns)
-    times = f"{short_age(progress.elapsed_s(now_ns))}" + (f", {short_age(left_s)} left" if left_s is not None else "")
-    figures = f" {share:4.0%}  {times} "
-    room = max(width - len(figures) - 2, 0)
-    eighths = int(share * room * 8)
-    bar = glyphs.ramps[8] * (eighths // 8) + (glyphs.ramps[eighths % 8] if eighths % 8 else "")
-    rest = room - len(bar)
-    row = ((" ", ""), (bar, "accent"), (glyphs.shade * rest, "faint"), (figures, "text"))
-    said = progress.text or (progress.said[-1] if progress.said else "starting")
-    return [fit_row(row, width), *_wrapped(said, width, "dim")[:3]]
-
-
-def _wrapped(text: str, width: int, style: str) -> list[Row]:
-    return [((fit(f" {part}", width), style),) for part in textwrap.wrap(text, max(width - 2, 1))]
 
 
 def _empty_rows(view: View, width: int, room: int) -> list[Row]:

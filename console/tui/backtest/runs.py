@@ -10,12 +10,12 @@ from typing import Final
 import attrs
 
 from console.tui.answers import Raw, read_count, read_rows, read_text
-from console.tui.backtest.child import COMMAND, Child, Progress, UnreadableError
 from console.tui.backtest.document import Answer, Preview, Result, Sweep
 from console.tui.backtest.fields import StoredTrades, at_home
 from console.tui.backtest.form import Form
 from console.tui.backtest.parsing import parse_document
 from console.tui.backtest.rows import WORDS, Task
+from console.tui.child import COMMAND, Child, Progress, UnreadableError
 from console.tui.text import clean
 from core.errors import ConsoleError
 

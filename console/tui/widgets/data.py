@@ -1,90 +1,128 @@
-"""The Data screen: what is stored and how storing goes, with a cursor on the series."""
+"""The Data screen: what is stored as a list and day by day on a map, what is fetched, and what is spent."""
 
 from __future__ import annotations
 
 from textual import events
 
-from console.tui.datarows import Place, Shares, current_answer, data_rows, filter_series, shares_of
+from console.tui.coverage.document import Holdings
+from console.tui.coverage.place import Ask
+from console.tui.coverage.screen import Coverage
+from console.tui.coverage.worklist import WorkList
+from console.tui.datalist import StoredList
+from console.tui.datarows import current_answer
 from console.tui.snapshot import Snapshot
-from console.tui.stored import RUNNING, Job, Key, Series
+from console.tui.stored import Series
 from console.tui.storewatch import StoreView
 from console.tui.widgets.lines import LineWidget, Look
 
 
 class DataPane(LineWidget):
-    """Draws what the engine says of its store. The cursor stays on its series while others come and go."""
+    """Draws the list of what is stored, or with `mapped` the map of its days, or the jobs and the money above either;
+    hands each what is done with keys and mouse."""
 
     def __init__(self, look: Look, *, id: str) -> None:  # noqa: A002
         super().__init__(look, id=id)
-        self.pattern = ""
-        self._cursor: Key | None = None
-        self._top = 0
-        self._series: list[Series] = []
-        self._shares: Shares | None = None
-        self._job: Job | None = None
-        self._hidden: tuple[str, int] | None = None
+        self.stored = StoredList()
+        self.coverage = Coverage()
+        self.work = WorkList()
+        self.mapped = False
 
-    def draw(self, snapshot: Snapshot, view: StoreView) -> None:
-        """Draw this frame."""
+    def draw(self, snapshot: Snapshot, view: StoreView, holdings: Holdings) -> None:
+        """Draw this frame, and wish for what it takes."""
         width, height = self.size
         if not width or not height:
             return
-        at, answer, glyphs = self._position(), current_answer(snapshot, view), self.look.glyphs
-        self._job = None if answer is None else answer.job
-        self._series = filter_series(answer, self.pattern)
-        if self._cursor not in [one.key for one in self._series]:
-            # The one that took the place of a series that is gone.
-            self._cursor = self._series[min(at, len(self._series) - 1)].key if self._series else None
-        if answer is not None:
-            self._shares = shares_of(
-                answer, self._place(), shown=len(self._series), height=height, width=width, glyphs=glyphs
-            )
-        self._scroll()
-        self.show(data_rows(snapshot, view, self._place(), width=width, height=height, glyphs=glyphs))
-
-    def _place(self) -> Place:
-        return Place(cursor=self._cursor, top=self._top, pattern=self.pattern, results=self._results_shown)
+        answer, glyphs = current_answer(snapshot, view), self.look.glyphs
+        holdings.wish.coverage, holdings.wish.work = self.mapped, self.work.shown
+        self.stored.take(answer)
+        if self.work.shown:
+            rows = self.work.draw(snapshot, holdings, width=width, height=height, glyphs=glyphs)
+        elif self.mapped:
+            kind = "" if answer is None else answer.kind
+            rows = self.coverage.draw(snapshot, holdings, store=kind, width=width, height=height, glyphs=glyphs)
+        else:
+            rows = self.stored.draw(snapshot, view, answer, width=width, height=height, glyphs=glyphs)
+        self.show(rows)
 
     @property
-    def _results_shown(self) -> bool:
-        return self._job is not None and self._hidden != (self._job.name, self._job.since_ns)
+    def pattern(self) -> str:
+        """What is filtered by."""
+        return self.stored.pattern
+
+    @pattern.setter
+    def pattern(self, text: str) -> None:
+        """Filter the list and the map alike."""
+        self.stored.pattern = text
+        self.coverage.filter(text)
+
+    def toggle_map(self) -> None:
+        """Show the map, or the list; the cursor stays on its series."""
+        if self.work.shown:
+            self.work.shown, self.mapped = False, True
+        elif self.mapped:
+            self.mapped, self.stored.cursor = False, self.coverage.place.key or self.stored.cursor
+        else:
+            self.mapped = True
+            self.coverage.begin_at(self.stored.cursor)
+
+    def toggle_spend(self) -> None:
+        """Show the jobs and what was spent, or put them away."""
+        self.work.shown = not self.work.shown
+
+    def step_day(self, step: int) -> None:
+        """Move the cursor of the map by `step` days."""
+        if self.mapped and not self.work.shown:
+            self.coverage.step_day(step)
+
+    def price(self) -> None:
+        """Ask what the day under the cursor costs, once more what the whole hole does; from the list, show it."""
+        if self.mapped and not self.work.shown:
+            self.coverage.price()
+        else:
+            self.toggle_map()
+
+    def ask_fetch(self) -> Ask | None:
+        """What it takes to fetch what was priced last; None on the list, from which nothing is fetched. An `Ask`
+        without a name says `why` it cannot be done, one with a name is given to `begin_fetch` once that was typed."""
+        return self.coverage.ask_fetch() if self.mapped and not self.work.shown else None
+
+    def begin_fetch(self, ask: Ask) -> None:
+        """Fetch what was asked for, once its name was typed."""
+        self.coverage.begin_fetch(ask)
 
     def hide_results(self) -> bool:
-        """Put away the results of the last job; False when there were none to be seen."""
-        if self._job is None or self._job.state == RUNNING or not self._job.results or not self._results_shown:
-            return False
-        self._hidden = (self._job.name, self._job.since_ns)
+        """Put away the uppermost of what lies over the list: the jobs, a price, the map, a job's results; False when
+        there was nothing."""
+        if self.work.shown:
+            self.work.shown = False
+        elif not self.mapped:
+            return self.stored.hide_results()
+        elif not self.coverage.back():
+            self.toggle_map()
         return True
 
     @property
     def selected(self) -> Series | None:
         """The series under the cursor."""
-        return next((one for one in self._series if one.key == self._cursor), None)
+        return self.stored.find(self.coverage.place.key if self.mapped else self.stored.cursor)
 
     @property
     def page(self) -> int:
         """How many series fit."""
-        return max(self._shares.series if self._shares is not None else 1, 1)
-
-    def _position(self) -> int:
-        return next((at for at, one in enumerate(self._series) if one.key == self._cursor), 0)
-
-    def _scroll(self) -> None:
-        at, page = self._position(), self.page
-        self._top = max(min(self._top, at, len(self._series) - page), at - page + 1, 0)
+        return self.coverage.page if self.mapped else self.stored.page
 
     def move(self, step: int) -> None:
-        """Move the cursor by `step` series, as far as there are any."""
-        if self._series:
-            self._cursor = self._series[min(max(self._position() + step, 0), len(self._series) - 1)].key
+        """Move the cursor by `step` series, or scroll the jobs."""
+        (self.work if self.work.shown else self.coverage if self.mapped else self.stored).move(step)
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the series clicked on."""
-        if self._shares is None:
+        """Choose the series clicked on, on the map the day too."""
+        if self.work.shown:
             return
-        row = event.y - self._shares.series_top
-        if 0 <= row < self._shares.series and self._top + row < len(self._series):
-            self._cursor = self._series[self._top + row].key
+        if self.mapped:
+            self.coverage.click(event.x, event.y)
+        else:
+            self.stored.click(event.y)
 
     def on_mouse_scroll_down(self) -> None:
         """Move on."""
@@ -93,3 +131,7 @@ class DataPane(LineWidget):
     def on_mouse_scroll_up(self) -> None:
         """Move back."""
         self.move(-3)
+
+    def on_unmount(self) -> None:
+        """End what was begun here."""
+        self.coverage.fetching.stop()

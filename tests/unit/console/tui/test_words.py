@@ -313,13 +313,13 @@ def test_completion_goes_as_far_as_it_can(typed: str, whole: str) -> None:
 def test_every_act_can_be_carried_out() -> None:
     """Every act on the help page has its doing, no key means two things at one place, and no key stops the engine."""
     assert {action.name for action in ACTIONS} - {"palette"} == set(ACTS)
-    keys = [(key, action.only) for action in ACTIONS for key in action.keys]
+    keys = [(key, page) for action in ACTIONS for key in action.keys for page in action.only or (0,)]
     assert len(keys) == len(set(keys))
     assert (name_of("v", page=5), name_of("v", page=6), name_of("h", page=1)) == ("check", "verify", None)
     assert [action.keys for action in ACTIONS if action.name == "shutdown"] == [()]
     assert {action.name for action in ACTIONS if action.dangerous} == {
         "shutdown", "unsubscribe", "pause_strategy", "resume_strategy", "halt_account", "release_account", "flatten",
-        "kill",
+        "kill", "fetch",
     }  # fmt: skip
 
 

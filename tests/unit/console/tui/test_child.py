@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from console.tui.backtest import child as backtest_child
-from console.tui.backtest.child import Child, Progress, UnreadableError
+from console.tui import child as child_module
+from console.tui.child import Child, Progress, UnreadableError
 
 DEADLINE_S = 30.0
 
@@ -114,7 +114,7 @@ def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_too_large_a_result_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What prints without end is ended, and nothing of it is kept."""
-    monkeypatch.setattr(backtest_child, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(child_module, "MOST_BYTES", 1 << 20)
     progress = ended(start(tmp_path, "while True: sys.stdout.write('x' * 65536)"))
     assert progress.state == "failed"
     assert progress.message.startswith("its result is larger than 1.0 MB")
@@ -122,7 +122,7 @@ def test_too_large_a_result_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_one_that_does_not_end_after_its_answer_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer counts once its output is closed, and it is not waited for."""
-    monkeypatch.setattr(backtest_child, "GRACE_S", 0.3)
+    monkeypatch.setattr(child_module, "GRACE_S", 0.3)
     program = "print(json.dumps({'pid': os.getpid()}), flush=True)\nos.close(1)\ntime.sleep(600)"
     progress = ended(start(tmp_path, program))
     assert progress.answer is not None
@@ -131,7 +131,7 @@ def test_one_that_does_not_end_after_its_answer_is_ended(tmp_path: Path, monkeyp
 
 def test_a_process_that_escaped_does_not_keep_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One in a session of its own that holds both outputs open is not waited for either."""
-    monkeypatch.setattr(backtest_child, "GRACE_S", 0.3)
+    monkeypatch.setattr(child_module, "GRACE_S", 0.3)
     program = (
         "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
         "print(json.dumps({'pid': other.pid}))\n"
@@ -151,7 +151,7 @@ def test_cancelling_asks_first(tmp_path: Path) -> None:
 
 def test_cancelling_ends_what_does_not_want_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that ignores Ctrl-C is killed, with the processes it started."""
-    monkeypatch.setattr(backtest_child, "GRACE_S", 0.3)
+    monkeypatch.setattr(child_module, "GRACE_S", 0.3)
     program = (
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -180,7 +180,7 @@ def test_a_process_that_is_left_over_does_not_keep_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
 ) -> None:
     """What a command leaves running is ended with it, also when it holds the command's output open."""
-    monkeypatch.setattr(backtest_child, "GRACE_S", 0.3)
+    monkeypatch.setattr(child_module, "GRACE_S", 0.3)
     program = (
         f"other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], {kept})\n"
         "print(json.dumps({'pid': other.pid}))\n"

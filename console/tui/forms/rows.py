@@ -1,17 +1,17 @@
-"""The form of the Backtest screen as rows of styled text. Pure."""
+"""A form as rows of styled text. Pure."""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
-from console.tui.backtest.fields import PARAMETER, Field, is_range
-from console.tui.backtest.form import Form
 from console.tui.editor import Editor
-from console.tui.text import CURSOR, Cell, Glyphs, Row, fit, fit_row, title_row
+from console.tui.forms.field import Field, Fillable
+from console.tui.text import CURSOR, Cell, Glyphs, Row, clean, fit, fit_row, title_row
 
 _LABEL: Final = 14
 
@@ -38,11 +38,11 @@ class _Window:
     below: int
 
 
-def form_rows(form: Form, place: Place, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
+def form_rows(form: Fillable, place: Place, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Exactly `height` rows of `width` cells: the fields, with the one under the cursor in sight, and notes on it."""
     fields = form.fields()
     window = _window(fields, place, height)
-    rows: list[Row] = [_title(window, place, width, glyphs)]
+    rows: list[Row] = [_title(form.title, window, place, width, glyphs)]
     for one in window.lines:
         if isinstance(one, Field):
             rows.append(_field_row(form, one, place, width, glyphs))
@@ -53,11 +53,25 @@ def form_rows(form: Form, place: Place, *, width: int, height: int, glyphs: Glyp
     return [*rows, *notes][: max(height, 0)]
 
 
-def field_at(form: Form, place: Place, *, row: int, height: int) -> str | None:
+def field_at(form: Fillable, place: Place, *, row: int, height: int) -> str | None:
     """The field in a row of `form_rows`, None where there is none."""
     lines = _window(form.fields(), place, height).lines
     one = lines[row - 1] if 0 < row <= len(lines) else None
     return one.name if isinstance(one, Field) else None
+
+
+def command_text(form: Fillable) -> str:
+    """The command line that does what a form says."""
+    return "ringside --batch " + shlex.join(form.arguments())
+
+
+def command_row(form: Fillable, *, width: int, glyphs: Glyphs) -> Row:
+    """The same as a row of `width` cells, cut between words."""
+    text = clean(command_text(form), limit=4000)
+    if len(text) + 2 > width:
+        room = max(width - 4, 0)
+        text = f"{text[:room].rpartition(' ')[0] or text[:room]} {glyphs.ellipsis}"
+    return fit_row((("= ", "accent"), (text, "dim")), width)
 
 
 def _window(fields: Sequence[Field], place: Place, height: int) -> _Window:
@@ -79,14 +93,14 @@ def _lines(fields: Sequence[Field], *, grouped: bool) -> list[Field | str]:
     return lines
 
 
-def _title(window: _Window, place: Place, width: int, glyphs: Glyphs) -> Row:
+def _title(title: str, window: _Window, place: Place, width: int, glyphs: Glyphs) -> Row:
     above = f"{glyphs.up}{window.above}" if window.above else ""
     below = f"{glyphs.down}{window.below}" if window.below else ""
     more = f"{above} {below}".strip()
-    return title_row((("Backtest", "accent" if place.focused else "title"), (more, "dim")), width, glyphs)
+    return title_row(((title, "accent" if place.focused else "title"), (more, "dim")), width, glyphs)
 
 
-def _field_row(form: Form, field: Field, place: Place, width: int, glyphs: Glyphs) -> Row:
+def _field_row(form: Fillable, field: Field, place: Place, width: int, glyphs: Glyphs) -> Row:
     here = field.name == place.field
     value, problem = form.value(field.name), form.problem(field.name)
     cells: list[Cell] = [(glyphs.cursor if here else " ", "accent")]
@@ -100,8 +114,8 @@ def _field_row(form: Form, field: Field, place: Place, width: int, glyphs: Glyph
     text, style = (value, "symbol") if value else (field.default or "none", "dim")
     if problem is not None:
         text, style = f"{value} {glyphs.warning} {problem.operation}".strip(), "warn"
-    elif field.name.startswith(PARAMETER) and is_range(value):
-        text, style = f"{value}  sweep", "accent"
+    elif remark := form.remark(field.name):
+        text, style = f"{value}  {remark}", "accent"
     elif here and place.focused and field.choices:
         text = f"< {text} >"
     cells.append((fit(text, room, ellipsis=glyphs.ellipsis).rstrip(), style))
@@ -111,14 +125,12 @@ def _field_row(form: Form, field: Field, place: Place, width: int, glyphs: Glyph
 
 
 def _note_rows(
-    form: Form, fields: Sequence[Field], place: Place, *, count: int, width: int, glyphs: Glyphs
+    form: Fillable, fields: Sequence[Field], place: Place, *, count: int, width: int, glyphs: Glyphs
 ) -> list[Row]:
     field = next((one for one in fields if one.name == place.field), None)
     if field is None:
         return [fit_row((), width)] * count
-    problem = form.problem(field.name)
-    if problem is None and field.group == "Strategy":
-        problem = form.mismatch()
+    problem = form.concern(field.name)
     if problem is not None:
         text, style = f"{glyphs.warning} {problem}", "warn"
     else:

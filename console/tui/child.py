@@ -82,7 +82,7 @@ class Child(Generic[Answer]):
         self._cancelled = False
         self._lock, self._over = threading.Lock(), threading.Event()
         self._said: deque[str] = deque(maxlen=_LINES)
-        self._thread = threading.Thread(target=self._run, name="backtest-child", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="child", daemon=True)
 
     @property
     def running(self) -> bool:
@@ -143,7 +143,7 @@ class Child(Generic[Answer]):
         if self._cancelled:  # before there was anything to signal
             self._signal(signal.SIGKILL)
         printed = _Printed(process.stdout, MOST_BYTES)
-        listener = threading.Thread(target=self._listen, args=(process.stderr,), name="backtest-talk", daemon=True)
+        listener = threading.Thread(target=self._listen, args=(process.stderr,), name="child-talk", daemon=True)
         listener.start()
         # Its output has ended when it closes it, or when it ends: another process may hold it open for ever.
         while not printed.wait(_LOOK_S) and process.poll() is None:
@@ -221,7 +221,7 @@ class _Printed:
     def __init__(self, stream: IO[bytes] | None, most: int) -> None:
         assert stream is not None
         self._stream, self._most, self._chunks, self._size = stream, most, list[bytes](), 0
-        self._thread = threading.Thread(target=self._read, name="backtest-answer", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="child-answer", daemon=True)
         self._thread.start()
 
     @property
