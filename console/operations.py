@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
+from console.backfill_operations import backfill_operations
 from console.control_server import Operation
 from console.paper.operations import paper_operations
 from console.store_operations import store_operations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from core.sim.lines import ActKind
     from providers.base import Interval
 
-CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune", *ACTS})
+CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune", "ingest", *ACTS})
 """Operations that a read-only engine refuses."""
 
 logger = logging.getLogger("ringside.control")
@@ -96,7 +97,7 @@ def operations(engine: Engine) -> dict[str, Operation]:
         "unsubscribe": unsubscribe,
         "shutdown": shutdown,
     }
-    offered |= store_operations(engine) | _paper_operations(engine)
+    offered |= store_operations(engine) | backfill_operations(engine) | _paper_operations(engine)
     return refuse_changes(offered) if engine.plan.read_only else offered
 
 

@@ -82,6 +82,14 @@ class CachePlan:
 
 
 @attrs.frozen(kw_only=True)
+class SpendingPlan:
+    """What may be spent on history in a UTC day and in a month, in USD as text; empty is no limit."""
+
+    daily_budget_usd: str = ""
+    monthly_budget_usd: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class EnginePlan:
     """Everything an engine needs to know.
 
@@ -104,6 +112,7 @@ class EnginePlan:
     ring_capacity: int = 65_536
     store: StorePlan = StorePlan()
     cache: CachePlan | None = None
+    spending: SpendingPlan = SpendingPlan()
     paper: PaperPlan | None = None
     until_end: bool = False
     duration_s: float = 0.0

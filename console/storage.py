@@ -48,13 +48,14 @@ class StoredRing:
 
 
 class Storage:
-    """Stores what the rings bring. `registry` gives out instrument numbers that outlive the engine."""
+    """Stores what the rings bring in what is `opened`. `registry` gives out instrument numbers that outlive the
+    engine."""
 
     def __init__(self, opened: OpenStore, catalogue: Catalogue, plan: StorePlan) -> None:
         self.registry = InstrumentRegistry(catalogue.known(), catalogue.remember)
         self.state = StoreState()
         self.upkeep = Upkeep(opened.acts, plan)
-        self._opened = opened
+        self.opened = opened
         self._sync_s = plan.sync_s
         self._drain = trio.Event()
         # A disk that hangs must not take the threads in which the rest of the engine finds the addresses of hosts.
@@ -74,11 +75,11 @@ class Storage:
             nursery.start_soon(self.upkeep.run)
             await consume_to_store(
                 lambda: self._list(rings()),
-                self._opened.store,
+                self.opened.store,
                 self.state,
                 record_lost=self._record_lost,
                 drain=self._drain,
-                settled=tuple if self._opened.spill is None else self._opened.spill.settled,
+                settled=tuple if self.opened.spill is None else self.opened.spill.settled,
                 sync_s=self._sync_s,
             )
             nursery.cancel_scope.cancel()
@@ -88,12 +89,12 @@ class Storage:
 
     def _record_lost(self, series: SeriesKey, *, start_ns: int, end_ns: int, rows: int) -> None:
         gap = Gap(series=series, start_ns=start_ns, end_ns=end_ns, rows=rows, cause=NOT_STORED)
-        self._opened.notes.record_gap(gap)
+        self.opened.notes.record_gap(gap)
         self._tell_database()
 
     def _tell_database(self) -> None:
-        if self._opened.spill is not None:
-            self._opened.spill.run_errand()
+        if self.opened.spill is not None:
+            self.opened.spill.run_errand()
 
     async def _keep_books(self, intervals: Callable[[], Iterable[Interval]]) -> None:
         while True:
@@ -118,7 +119,7 @@ class Storage:
         told = bool(self._gaps)
         while self._gaps:
             try:
-                await trio.to_thread.run_sync(self._opened.notes.record_gap, self._gaps[0], abandon_on_cancel=True)
+                await trio.to_thread.run_sync(self.opened.notes.record_gap, self._gaps[0], abandon_on_cancel=True)
             except ConsoleError as error:
                 logger.warning("a gap is not recorded: %s", error)
                 if error.retryable:
@@ -136,7 +137,7 @@ class Storage:
     async def _remember(self) -> None:
         reached = {series: continuity.reached for series, continuity in self._continuity.items()}
         try:
-            await trio.to_thread.run_sync(self._opened.remember, reached, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(self.opened.remember, reached, abandon_on_cancel=True)
         except ConsoleError as error:
             logger.warning("how far the trades go is not written down: %s", error)
 
@@ -146,7 +147,7 @@ class Storage:
         if not waiting:
             return
         try:
-            await trio.to_thread.run_sync(self._opened.notes.describe, waiting, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(self.opened.notes.describe, waiting, abandon_on_cancel=True)
         except ConsoleError as error:
             logger.warning("instruments are not described: %s", error)
             if error.retryable:
@@ -188,7 +189,7 @@ class Storage:
     def _continuity_of(self, series: SeriesKey) -> Continuity:
         known = self._continuity.get(series)
         if known is None:
-            reached = self._opened.reached.get(series, Reached())
+            reached = self.opened.reached.get(series, Reached())
             known = self._continuity[series] = Continuity(series, reached)
         return known
 
@@ -209,7 +210,7 @@ class Storage:
         """What was stored since the start: trades on top, quotes, books and bars below. `waiting` records of any
         kind are on this machine for the database; `replayed` is what it stored of those that an earlier engine had
         left."""
-        counts, spill = self.state.by_schema, self._opened.spill
+        counts, spill = self.state.by_schema, self.opened.spill
         return counts_row(counts[Schema.TRADES]) | {
             "quotes": counts_row(counts[Schema.QUOTES]),
             "book_updates": counts_row(counts[Schema.BOOK]),
@@ -221,7 +222,7 @@ class Storage:
 
     def describe(self) -> dict[str, Any]:
         """The store as the status shows it."""
-        opened = self._opened
+        opened = self.opened
         return {
             "enabled": True,
             "kind": opened.kind,
@@ -249,7 +250,7 @@ class Storage:
         }
 
     def _look(self) -> FoundStored:
-        opened, found = self._opened, FoundStored()
+        opened, found = self.opened, FoundStored()
         try:
             found.add_gaps(opened.notes.gaps())
             found.series = [flat_row(stats) for stats in opened.store.stats()]

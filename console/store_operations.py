@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -9,6 +11,7 @@ import trio
 
 from console.control_server import Operation
 from console.storage import Storage
+from console.stores import staging_directory
 from core.clock import DAY_NS, iso_ns, parse_rfc3339_ns, wall_ns
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.model.fixedpoint import PRICE_DECIMALS, QUANTITY_DECIMALS, quantities_e8
@@ -52,7 +55,22 @@ def store_operations(engine: Engine) -> dict[str, Operation]:
             raise NotFoundError("no recent trades", str(series))
         return {"venue": series.venue, "symbol": series.symbol, "trades": _trades(found)}
 
-    return {"store": store, "recent": recent} | {name: begin(name) for name in ("compress", "verify", "prune")}
+    async def ingest(request: dict[str, Any]) -> dict[str, Any]:
+        from console.backfill.keeping import ingest as stored_by
+
+        opened, staging = _storage(engine).opened, staging_directory(engine.plan.data_directory)
+        work = partial(stored_by, opened.store, Path(opened.place), staging, request)
+        # To its end, whoever asked: a file that is stored and not answered for is recognised when it comes again.
+        stored = await trio.to_thread.run_sync(work)
+        if engine.cache is not None and stored.rows:
+            # What came into the middle of a window is not in it.
+            series = SeriesKey(request["venue"], request["symbol"], Schema(request["schema"]))
+            await trio.to_thread.run_sync(engine.cache.clear, series, abandon_on_cancel=True)
+        return attrs.asdict(stored)
+
+    return {"store": store, "recent": recent, "ingest": ingest} | {
+        name: begin(name) for name in ("compress", "verify", "prune")
+    }
 
 
 def _storage(engine: Engine) -> Storage:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TICKS: Final = "ticks"
 SPILL: Final = "spill"
+STAGING: Final = "staging"
 CATALOGUE: Final = "catalogue.sqlite3"
 MAX_SPILLS: Final = 16
 
@@ -44,6 +45,11 @@ def ticks_directory(data_directory: Path) -> Path:
 def spill_directory(data_directory: Path) -> Path:
     """Where engines keep what a database did not take, each in a directory of its own below."""
     return data_directory / SPILL
+
+
+def staging_directory(data_directory: Path) -> Path:
+    """Where what is on its way into the store lies."""
+    return data_directory / STAGING
 
 
 def catalogue_path(state_directory: Path) -> Path:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from types import ModuleType
-from typing import Any
+
+from console.batch.actions import add_actions, run_action
 
 NAME = "db"
 HELP = "look into the store, move data in and out, look after it"
@@ -26,27 +25,10 @@ ACTIONS = {
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions; each declares its options when it is chosen."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_ActionParser)
-    for name, help_text in ACTIONS.items():
-        actions.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
+    """Declare the actions."""
+    add_actions(parser, ACTIONS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was chosen; its exit code."""
-    return int(_module(arguments.action).run(arguments))
-
-
-def _module(action: str) -> ModuleType:
-    return importlib.import_module(f"console.batch.db_{action}")
-
-
-class _ActionParser(argparse.ArgumentParser):
-    # argparse parses with the parser of the chosen action alone: time enough to load its module.
-    _prepared = False
-
-    def parse_known_args(self, *args: Any, **options: Any) -> Any:
-        if not self._prepared:
-            self._prepared = True
-            _module(self.prog.rpartition(" ")[2]).prepare(self)
-        return super().parse_known_args(*args, **options)
+    return run_action(NAME, arguments)

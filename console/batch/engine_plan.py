@@ -11,7 +11,7 @@ import attrs
 
 from config.load import LoadedSettings, SettingsError, load
 from config.paths import Paths, find_paths
-from config.schema import AddressSettings, CacheSettings, Settings, VenueSettings
+from config.schema import AddressSettings, BackfillSettings, CacheSettings, Settings, VenueSettings
 from console.plan import (
     BARS,
     DATASET_PROVIDERS,
@@ -20,6 +20,7 @@ from console.plan import (
     EnginePlan,
     FeedPlan,
     ProviderName,
+    SpendingPlan,
     StorePlan,
     expand_providers,
 )
@@ -63,6 +64,7 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         ring_capacity=settings.ring.capacity,
         store=_store(settings),
         cache=cache_plan(settings.cache),
+        spending=_spending(settings.backfill),
         paper=_paper(arguments, settings, paths, instance=instance),
         until_end=arguments.until_end,
         duration_s=_duration_s(arguments),
@@ -91,6 +93,13 @@ def _paper(arguments: argparse.Namespace, settings: Settings, paths: Paths, *, i
 
     load_runs(plan)  # what is no strategy is told before anything is started
     return plan
+
+
+def _spending(settings: BackfillSettings) -> SpendingPlan:
+    from console.spending import budget_of
+
+    budget_of(settings)  # what is no amount is told before anything is started
+    return SpendingPlan(daily_budget_usd=settings.daily_budget_usd, monthly_budget_usd=settings.monthly_budget_usd)
 
 
 def _store(settings: Settings) -> StorePlan:

@@ -50,7 +50,7 @@ def ask_venue(
     (plan,) = feed_plans(described, settings)
     output.talk(f"asking {'the simulated ' * simulated}{provider} what it lists")
     try:
-        with _quiet():
+        with quiet():
             return trio.run(fetch_catalogue, plan, restrict_keyboard_interrupt_to_checkpoints=True)
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is not None:  # from within a nursery
@@ -88,8 +88,8 @@ class VenueLists:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    # What is left out of a list is counted in it; without a journal each would be a line on the terminal.
+def quiet() -> Iterator[None]:
+    """Say nothing of what the log is told: what is left out of a list is counted in it, and would be lines here."""
     logger, nowhere = logging.getLogger("ringside"), logging.NullHandler()
     logger.addHandler(nowhere)
     try:

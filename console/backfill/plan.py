@@ -1,0 +1,210 @@
+"""What fetching comes to before anything is fetched: who serves a symbol, what of it is stored, what is left. No
+network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+
+from core.clock import DAY_NS, iso_ns, utc_day
+from core.errors import ConsoleError, UsageError
+from core.model.publishers import PUBLISHERS, SIMULATED_PREFIX
+from core.model.records import Schema
+from core.model.sessions import Calendar, calendar_of
+from core.model.spans import NO_SPANS, Spans, clip, total_ns
+from core.store.coverage import covered, wanted_spans
+from core.store.repository import SeriesKey
+
+if TYPE_CHECKING:
+    from core.store.coverage import SeriesFacts
+    from providers.routing.router import Decision, Route
+
+STORED: Final = "stored"
+PARTIAL: Final = "partial"
+LEFT: Final = "left"
+CLOSED: Final = "closed"
+MOST_DAYS: Final = 36_525
+"""So long a range may be."""
+
+
+class Decide(Protocol):
+    """Tells the routing decision for a symbol. Raises `ConfigurationError`."""
+
+    def __call__(self, *, symbol: str) -> Decision: ...
+
+
+Facts = Callable[[SeriesKey], "SeriesFacts"]
+"""What is known of what is stored of a series."""
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What somebody asks for: `symbols` in `schema` from `start_ns` to `end_ns`, exclusive, `simulated` or not.
+
+    Raises:
+        UsageError: the range ends before it begins, or is too long.
+    """
+
+    symbols: tuple[str, ...]
+    schema: Schema
+    start_ns: int
+    end_ns: int
+    simulated: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.end_ns <= self.start_ns:
+            said = f"{iso_ns(self.start_ns)[:19]}Z to {iso_ns(self.end_ns)[:19]}Z"
+            raise UsageError("the range ends before it begins", said, hint="--end is the first instant not wanted")
+        if self.end_ns - self.start_ns > MOST_DAYS * DAY_NS:
+            raise UsageError("the range is too long", f"{(self.end_ns - self.start_ns) // DAY_NS} days")
+
+
+@attrs.frozen(kw_only=True)
+class PlannedDay:
+    """A UTC day of a plan: `state` is STORED, PARTIAL, LEFT or CLOSED; `condition` is the venue's word, if it was
+    asked."""
+
+    day: int
+    state: str
+    condition: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """What is left comes to so many records and bytes, and costs so much; None for what nobody said. With `bought`
+    all of it was paid for already."""
+
+    usd: Decimal
+    records: int | None = None
+    size_bytes: int | None = None
+    bought: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """What is to be fetched of one symbol: `spans` of [`start_ns`, `end_ns`). `clamped` says why that is less than
+    was asked for, `problem` why there is no plan; then there is no `series` either, perhaps no `route`."""
+
+    symbol: str
+    decision: Decision
+    schema: Schema
+    start_ns: int
+    end_ns: int
+    series: SeriesKey | None = None
+    calendar: Calendar | None = None
+    spans: Spans = attrs.field(default=NO_SPANS, eq=False)
+    days: tuple[PlannedDay, ...] = ()
+    clamped: tuple[str, ...] = ()
+    price: Price | None = None
+    problem: ConsoleError | None = None
+
+    @property
+    def route(self) -> Route | None:
+        """Who serves it."""
+        return self.decision.route
+
+    def count(self, *states: str) -> int:
+        """How many of its days are in one of these states."""
+        return sum(day.state in states for day in self.days)
+
+
+def make_plan(wish: Wish, decide: Decide, facts: Facts, *, now_ns: int) -> list[Planned]:
+    """The plan of each symbol, in their order; what is wrong with one of them is its `problem`.
+
+    Raises:
+        UsageError: the range lies in the future.
+        ConsoleError: the store cannot be read.
+    """
+    if wish.start_ns >= now_ns:
+        raise UsageError(
+            "the range lies in the future", f"from {iso_ns(wish.start_ns)[:19]}Z", hint="nothing is there yet"
+        )
+    return [_plan_of(wish, decide(symbol=symbol), symbol, facts, now_ns=now_ns) for symbol in wish.symbols]
+
+
+def _plan_of(wish: Wish, decision: Decision, symbol: str, facts: Facts, *, now_ns: int) -> Planned:
+    blank = Planned(
+        symbol=symbol,
+        decision=decision,
+        schema=wish.schema,
+        start_ns=wish.start_ns,
+        end_ns=min(wish.end_ns, now_ns),
+        clamped=("what is in the future is left out",) if wish.end_ns > now_ns else (),
+    )
+    try:
+        return _of_route(blank, decision.chosen(), facts, simulated=wish.simulated)
+    except ConsoleError as error:
+        return attrs.evolve(blank, problem=error)
+
+
+def _of_route(blank: Planned, route: Route, facts: Facts, *, simulated: bool) -> Planned:
+    if blank.schema not in (Schema.TRADES, *_BARS) and route.venue in PUBLISHERS:
+        hint = "fetch trades or bars; quotes and books can only be streamed"
+        raise UsageError(f"{route.venue} tells no {blank.schema} afterwards", blank.symbol, hint=hint)
+    venue = route.venue if not simulated else f"{SIMULATED_PREFIX}{route.venue.removeprefix(SIMULATED_PREFIX)}"
+    if simulated and venue not in PUBLISHERS:
+        venue = f"{SIMULATED_PREFIX}DATABENTO"
+    planned = attrs.evolve(blank, series=SeriesKey(venue, route.symbol, blank.schema), calendar=calendar_of(venue))
+    return narrowed(planned, facts, start_ns=planned.start_ns, end_ns=planned.end_ns)
+
+
+def narrowed(planned: Planned, facts: Facts, *, start_ns: int, end_ns: int, why: str = "") -> Planned:
+    """The plan for less of the range, after a look at what is stored now."""
+    assert planned.series is not None
+    assert planned.calendar is not None
+    start_ns, end_ns = max(planned.start_ns, start_ns), min(planned.end_ns, end_ns)
+    known = facts(planned.series)
+    left = wanted_spans(known, planned.calendar, start_ns, end_ns)
+    return attrs.evolve(
+        planned,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        clamped=(*planned.clamped, why) if why else planned.clamped,
+        spans=left,
+        days=_days(planned.calendar, covered(known, start_ns, end_ns), left, start_ns=start_ns, end_ns=end_ns),
+    )
+
+
+def _days(calendar: Calendar, there: Spans, left: Spans, *, start_ns: int, end_ns: int) -> tuple[PlannedDay, ...]:
+    is_open = calendar.open_spans(start_ns, end_ns)
+    found = []
+    for day in range(start_ns // DAY_NS, -(-end_ns // DAY_NS)):
+        begin_ns, over_ns = max(day * DAY_NS, start_ns), min((day + 1) * DAY_NS, end_ns)
+        state = STORED
+        if not len(clip(is_open, begin_ns, over_ns)):
+            state = CLOSED
+        elif total_ns(clip(left, begin_ns, over_ns)):
+            state = PARTIAL if total_ns(clip(there, begin_ns, over_ns)) else LEFT
+        found.append(PlannedDay(day=day, state=state))
+    return tuple(found)
+
+
+def with_conditions(planned: Planned, conditions: Mapping[str, str]) -> Planned:
+    """The plan with what the venue says of each day, by its date."""
+    days = [attrs.evolve(day, condition=conditions.get(utc_day(day.day * DAY_NS))) for day in planned.days]
+    return attrs.evolve(planned, days=tuple(days))
+
+
+def total_price(plans: Sequence[Planned]) -> Price | None:
+    """All of it together; None unless everything has a price."""
+    prices = [planned.price for planned in plans if planned.problem is None]
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices) or not known:
+        return None
+    return Price(
+        usd=sum((price.usd for price in known), Decimal(0)),
+        records=_sum([price.records for price in known]),
+        size_bytes=_sum([price.size_bytes for price in known]),
+        bought=all(price.bought for price in known),
+    )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+_BARS: Final = tuple(schema for schema in Schema if schema.is_bars)
