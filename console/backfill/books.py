@@ -50,8 +50,8 @@ class Books:
         return self._facts([series], self._days(series))[0]
 
     def all_facts(self, wanted: Callable[[SeriesKey], bool], *, start_ns: int, end_ns: int) -> list[SeriesFacts]:
-        """What is known in a range of all series that are wanted, in the order of their names: of the day that is being
-        written what was noted last. Raises `ConsoleError`."""
+        """What is known in a range of all series that are wanted, in the order of their names: of the day that is
+        being written what was noted last. Raises `ConsoleError`."""
         days = self._noted(None, start_ns=start_ns - DAY_NS, end_ns=end_ns + DAY_NS)
         return self._facts([series for series in self.reading.ticks.series() if wanted(series)], days)
 

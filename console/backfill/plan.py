@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
-from core.clock import DAY_NS, iso_ns, utc_day
-from core.errors import ConsoleError, UsageError
+from core.clock import DAY_NS, NS_PER_S, iso_ns, utc_day
+from core.errors import ConsoleError, NotFoundError, UsageError
 from core.model.publishers import PUBLISHERS, SIMULATED_PREFIX
 from core.model.records import Schema
 from core.model.sessions import Calendar, calendar_of
@@ -26,6 +26,8 @@ STORED: Final = "stored"
 PARTIAL: Final = "partial"
 LEFT: Final = "left"
 CLOSED: Final = "closed"
+UNSETTLED_NS: Final = 60 * NS_PER_S
+"""What happened since may not be told by everybody yet."""
 MOST_DAYS: Final = 36_525
 """So long a range may be."""
 
@@ -126,22 +128,28 @@ def make_plan(wish: Wish, decide: Decide, facts: Facts, *, now_ns: int) -> list[
 
 
 def _plan_of(wish: Wish, decision: Decision, symbol: str, facts: Facts, *, now_ns: int) -> Planned:
+    # What is not over would count as fetched, and be missing for ever: trades that are told late, a bar that grows.
+    end_ns = min(wish.end_ns, now_ns - UNSETTLED_NS)
+    end_ns -= end_ns % (wish.schema.interval_ns or 1)
     blank = Planned(
         symbol=symbol,
         decision=decision,
         schema=wish.schema,
         start_ns=wish.start_ns,
-        end_ns=min(wish.end_ns, now_ns),
-        clamped=("what is in the future is left out",) if wish.end_ns > now_ns else (),
+        end_ns=end_ns,
+        clamped=("what is not over yet is left out",) if wish.end_ns > end_ns else (),
     )
     try:
+        if end_ns <= wish.start_ns:
+            since = f"{symbol} from {iso_ns(wish.start_ns)[:19]}Z"
+            raise NotFoundError("nothing is over yet", since, hint="wait a while")
         return _of_route(blank, decision.chosen(), facts, simulated=wish.simulated)
     except ConsoleError as error:
         return attrs.evolve(blank, problem=error)
 
 
 def _of_route(blank: Planned, route: Route, facts: Facts, *, simulated: bool) -> Planned:
-    if blank.schema not in (Schema.TRADES, *_BARS) and route.venue in PUBLISHERS:
+    if not (blank.schema is Schema.TRADES or blank.schema.is_bars) and route.venue in PUBLISHERS:
         hint = "fetch trades or bars; quotes and books can only be streamed"
         raise UsageError(f"{route.venue} tells no {blank.schema} afterwards", blank.symbol, hint=hint)
     venue = route.venue if not simulated else f"{SIMULATED_PREFIX}{route.venue.removeprefix(SIMULATED_PREFIX)}"
@@ -205,6 +213,3 @@ def total_price(plans: Sequence[Planned]) -> Price | None:
 def _sum(counts: Sequence[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
-
-
-_BARS: Final = tuple(schema for schema in Schema if schema.is_bars)

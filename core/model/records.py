@@ -105,6 +105,11 @@ class Schema(enum.StrEnum):
         """Whether the records are bars, of which there is one an interval."""
         return _LAYOUTS[self][0] is OHLCV
 
+    @property
+    def interval_ns(self) -> int:
+        """How long a bar is; 0 for records that are none."""
+        return _INTERVALS_S.get(self, 0) * 1_000_000_000
+
 
 STREAMED = (Schema.TRADES, Schema.QUOTES, Schema.BOOK)
 """The schemas that feeds publish; bars come from history."""
@@ -119,6 +124,7 @@ RTYPE_TRADE = 0x00
 RTYPE_MBP1 = 0x01
 RTYPE_MBP10 = 0x0A
 
+_INTERVALS_S = {Schema.BARS_1S: 1, Schema.BARS_1M: 60, Schema.BARS_1H: 3600, Schema.BARS_1D: 86_400}
 _LAYOUTS: dict[Schema, tuple[np.dtype[np.void], int]] = {
     Schema.TRADES: (TRADE, RTYPE_TRADE),
     Schema.QUOTES: (MBP1, RTYPE_MBP1),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.clock import DAY_NS
 from core.model.records import Records
-from core.model.sessions import Calendar, calendar_of
+from core.model.sessions import ALWAYS, Calendar, calendar_of
 from core.model.spans import NO_SPANS, Spans, clip, intersect, spans_of, subtract, union
 from core.store.coverage_live import Instants, followed, overlaps
 from core.store.fetched import BOUGHT, Fetched
@@ -49,6 +49,9 @@ PARTIAL: Final = "partial"
 MISSING: Final = "missing"
 SHUT: Final = "closed"
 FUTURE: Final = "future"
+
+QUIET_DAYS: Final = 7
+"""So many days without a record weekends and holidays make up."""
 
 GRID: Final = "-.p#cbg"
 """A sign a code of `day_grid`: outside or in the future, missing, partial, stored, closed, fetched in full, lost."""
@@ -283,7 +286,9 @@ def _measured(spans: Spans, bounds: Instants) -> Instants:
 def _live(facts: SeriesFacts, told: Spans, *, now_ns: int | None = None) -> Spans:
     gaps = _bounds_of(facts.gaps)
     whole = [gap.whole for gap in facts.gaps]
-    found = followed(facts.series.schema, facts.live, told=told, gaps=gaps, now_ns=now_ns)
+    # Where trading never stops a day without a record is one that nobody can vouch for.
+    quiet_days = 0 if calendar_of(facts.series.venue) is ALWAYS else QUIET_DAYS
+    found = followed(facts.series.schema, facts.live, told=told, gaps=gaps, quiet_days=quiet_days, now_ns=now_ns)
     return subtract(found, spans_of(gaps[~np.array(whole, np.bool_)]))
 
 

@@ -1,7 +1,8 @@
 """When a series was followed: from where its records lie, what was fetched and which gaps are recorded. Pure.
 
 Nobody writes it down. It was followed between two of its records, unless a gap is recorded, something was fetched in
-between, or a whole UTC day without any record lies there: whether a symbol was quiet then nobody can say.
+between, or whole UTC days without any record lie there, more than weekends and holidays make up: whether a symbol was
+quiet then nobody can say.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ Stamps = Callable[[int, int], Instants]
 
 # What is told by when it was received may have happened that much before what was asked for begins.
 _STRAY_NS: Final = NS_PER_S
-_BAR_NS: Final = {
-    Schema.BARS_1S: NS_PER_S, Schema.BARS_1M: 60 * NS_PER_S, Schema.BARS_1H: 3600 * NS_PER_S, Schema.BARS_1D: DAY_NS,
-}  # fmt: skip
 
 
 def live_extents(days: Records, told: Spans, stamps: Stamps) -> Spans:
@@ -50,13 +48,14 @@ def live_extents(days: Records, told: Spans, stamps: Stamps) -> Spans:
     return parts[np.argsort(parts[:, 0])]
 
 
-def followed(schema: Schema, live: Spans, *, told: Spans, gaps: Spans, now_ns: int | None = None) -> Spans:
+def followed(
+    schema: Schema, live: Spans, *, told: Spans, gaps: Spans, quiet_days: int, now_ns: int | None = None
+) -> Spans:
     """When a series was followed whose records lie in `live`, as `live_extents` says, and of which besides something
-    was `told`; where its `gaps` lie, in any order, is not taken out. With `now_ns`, of what is followed just now up
-    to then."""
-    bar_ns = _BAR_NS.get(schema)
-    if bar_ns is not None:
-        return _days_of_bars(live, bar_ns)
+    was `told`; where its `gaps` lie, in any order, is not taken out. At most `quiet_days` whole days may be without a
+    record. With `now_ns`, of what is followed just now up to then."""
+    if schema.is_bars:
+        return _days_of_bars(live, schema.interval_ns)
     if now_ns is not None and len(live) and 0 < now_ns - int(live[-1, 1]) <= STREAMED_NS:
         live = np.concatenate((live, [[now_ns - 1, now_ns]]))
     starts, ends, known_ns = _evidence(live, gaps, told)
@@ -66,16 +65,10 @@ def followed(schema: Schema, live: Spans, *, told: Spans, gaps: Spans, now_ns: i
     following = np.append(told[:, 0], np.iinfo(np.int64).max)[number]
     stray = (starts < ends) & (starts >= following - _STRAY_NS) & (ends != following)
     stray &= ~holds(spans_of(gaps), following)
-    far = known_ns[1:] // DAY_NS - np.maximum(known_ns, ends - 1)[:-1] // DAY_NS > 1
-    other = (number[1:] != number[:-1]) | stray[1:]
-    first = np.flatnonzero(np.concatenate(([True], other | far)))
+    far = known_ns[1:] // DAY_NS - np.maximum(known_ns, ends - 1)[:-1] // DAY_NS > quiet_days + 1
+    first = np.flatnonzero(np.concatenate(([True], (number[1:] != number[:-1]) | far | stray[1:])))
     found: Spans = np.stack((starts[first], np.maximum.reduceat(ends, first)), axis=1)
-    lasting = found[:, 1] - found[:, 0] > 1  # one record alone tells of no time
-    # Where whole days are missing those around them were followed to their ends.
-    silent = (far & ~other)[first[1:] - 1]
-    found[:-1, 1] = np.where(silent, -(-found[:-1, 1] // DAY_NS) * DAY_NS, found[:-1, 1])
-    found[1:, 0] = np.where(silent, found[1:, 0] // DAY_NS * DAY_NS, found[1:, 0])
-    return found[lasting]
+    return found[found[:, 1] - found[:, 0] > 1]  # one record alone tells of no time
 
 
 def _evidence(live: Spans, gaps: Spans, told: Spans) -> tuple[Instants, Instants, Instants]:

@@ -19,6 +19,7 @@ from core.store.coverage import (
     HOLES,
     MISSING,
     PARTIAL,
+    QUIET_DAYS,
     SHUT,
     STORED,
     Kind,
@@ -116,11 +117,20 @@ def test_live_is_from_the_first_record_to_the_last() -> None:
 
 
 @pytest.mark.parametrize("schema", STREAMED)
-def test_a_day_without_any_record_was_not_followed(schema: Schema) -> None:
-    """Between two that have some it is not there, and those around it are to their ends."""
+def test_where_trading_never_stops_a_day_without_a_record_was_not_followed(schema: Schema) -> None:
+    """Nothing is there between the last record before it and the first behind it: nobody can vouch for it."""
     last = hour(5) + 2 * DAY_NS
     known = facts(hour(1), hour(2), last, last + HOUR_NS, series=attrs.evolve(TRADES, schema=schema))
-    assert covered(known, T0, LATER).tolist() == [[hour(1), T0 + DAY_NS], [T0 + 2 * DAY_NS, last + HOUR_NS + 1]]
+    assert covered(known, T0, LATER).tolist() == [[hour(1), hour(2) + 1], [last, last + HOUR_NS + 1]]
+
+
+def test_weekends_and_holidays_may_be_without_records() -> None:
+    """Where the market closes some days were followed all the same, and more of them were not."""
+    future = attrs.evolve(TRADES, venue="GLBX.MDP3")
+    for days, times in ((QUIET_DAYS + 1, 1), (QUIET_DAYS + 2, 2)):
+        last = hour(1) + days * DAY_NS
+        known = facts(hour(0), hour(1), last, last + HOUR_NS, series=future)
+        assert len(covered(known, T0, LATER)) == times
 
 
 def test_a_night_without_any_record_was_followed() -> None:
