@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.errors import ConfigurationError, PermanentError, UsageError
-from core.sim.accounts import MONEY_DECIMALS, parse_amount
 
 if TYPE_CHECKING:
     from config.schema import BackfillSettings
@@ -26,6 +25,18 @@ def budget_of(settings: BackfillSettings | SpendingPlan) -> Budget:
     return Budget(
         daily_usd=_configured("daily_budget_usd", settings.daily_budget_usd),
         monthly_usd=_configured("monthly_budget_usd", settings.monthly_budget_usd),
+    )
+
+
+def strictest(one: Budget, other: Budget) -> Budget:
+    """Of each limit the lower one."""
+    from core.store.spending import Budget
+
+    def lower(*limits: Decimal | None) -> Decimal | None:
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    return Budget(
+        daily_usd=lower(one.daily_usd, other.daily_usd), monthly_usd=lower(one.monthly_usd, other.monthly_usd)
     )
 
 
@@ -53,6 +64,7 @@ def _configured(name: str, text: str) -> Decimal | None:
 
 
 def _amount(text: str) -> Decimal:
+    from core.sim.accounts import MONEY_DECIMALS, parse_amount
     from core.store.spending import usd
 
     try:

@@ -17,8 +17,19 @@ import trio
 from config.paths import find_paths
 from console.backfill.books import Books, Shelf
 from console.backfill.document import Limits
-from console.backfill.keeping import opened_keeper
-from console.backfill.plan import Decide, Planned, Wish, make_plan, narrowed, total_price, with_conditions
+from console.backfill.keeping import engines_budget, opened_keeper
+from console.backfill.plan import (
+    LEFT,
+    PARTIAL,
+    Decide,
+    Planned,
+    Wish,
+    make_plan,
+    narrowed,
+    total_price,
+    with_conditions,
+    without_pending,
+)
 from console.backfill.run import Outcome, Run, Tools
 from console.backfill.sources import Opening, Sources
 from console.batch.backfill_options import kept_request
@@ -26,14 +37,14 @@ from console.batch.db_target import Target, find_target
 from console.batch.engine_plan import load_settings
 from console.batch.output import talk
 from console.routing import decide_for
-from console.spending import budget_of, max_cost_of
+from console.spending import budget_of, max_cost_of, strictest
 from console.stores import catalogue_path, staging_directory
 from core.clock import wall_ns
 from core.errors import ConsoleError, NotFoundError, RefusedError, single_error
 from core.model.instruments import InstrumentRegistry
 from core.store.catalogue import Catalogue
 from core.store.paths import make_folder
-from core.store.spending import dollars
+from core.store.spending import Budget, dollars
 from providers.routing.assets import AssetType
 
 if TYPE_CHECKING:
@@ -44,6 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 UNCONFIRMED: Final = "nothing is bought without a yes"
+STOPPED: Final = "stopped; what came is stored, and backfill resume goes on"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,13 +72,12 @@ class Context:
 def context_of(arguments: argparse.Namespace) -> Context:
     """The context of a command line. Raises `ConsoleError`."""
     settings = load_settings(arguments.config, find_paths()).settings
+    target = find_target(arguments)
     limits = Limits(
         max_usd=max_cost_of(settings.backfill, getattr(arguments, "max_cost", None)),
-        budget=budget_of(settings.backfill),
+        budget=strictest(budget_of(settings.backfill), engines_budget(target)),
     )
-    return Context(
-        arguments=arguments, settings=settings, target=find_target(arguments), limits=limits, now_ns=wall_ns()
-    )
+    return Context(arguments=arguments, settings=settings, target=target, limits=limits, now_ns=wall_ns())
 
 
 def decide_of(context: Context) -> Decide:
@@ -92,6 +103,8 @@ def planned_from(context: Context, wish: Wish, books: Books) -> list[Planned]:
 
 def limits_now(context: Context, books: Books) -> Limits:
     """The limits with what of the budgets is spent. Raises `ConsoleError`."""
+    if context.arguments.simulated:
+        return attrs.evolve(context.limits, budget=Budget())  # practising is paid with nothing
     if books.shelf is None:
         return context.limits
     return attrs.evolve(context.limits, spent=books.shelf.ledger.spent(context.now_ns))
@@ -147,7 +160,7 @@ async def _priced(planned: Planned, sources: Sources, books: Books) -> Planned:
             if listed.start_ns >= planned.end_ns or listed.end_ns <= planned.start_ns:
                 raise NotFoundError("nothing of that time", f"{planned.symbol}: {listed.said}")
             planned = narrowed(planned, books.facts, start_ns=listed.start_ns, end_ns=listed.end_ns, why=listed.said)
-        planned = with_conditions(planned, await source.conditions(planned))
+        planned = without_pending(with_conditions(planned, await source.conditions(planned)))
         return attrs.evolve(planned, price=await source.price(planned))
     except ConsoleError as error:
         return attrs.evolve(planned, problem=error)
@@ -180,8 +193,10 @@ def check_confirmed(plans: Sequence[Planned], arguments: argparse.Namespace) -> 
         return
     cost = f"this costs {dollars(price.usd)}"
     if not arguments.batch and sys.stdin.isatty() and sys.stderr.isatty():
+        for planned in plans:
+            talk(f"{planned.symbol}: {planned.count(PARTIAL, LEFT)} days of {planned.series}")
         talk(f"{cost}; type yes to buy it:")
-        if sys.stdin.readline().strip().lower() == "yes":
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
     raise RefusedError(UNCONFIRMED, cost, hint="--yes buys it, --max-cost says up to how much")
 
@@ -205,7 +220,8 @@ def run_of(
             source_of=sources,
             max_usd=context.limits.max_usd,
         )
-        yield Run(tools, kept_request(context.arguments, now_ns=context.now_ns), progress, say)
+        request = kept_request(context.arguments, now_ns=context.now_ns)
+        yield Run(tools, request, progress, say, job_id=getattr(context.arguments, "job_id", ""))
 
 
 async def fetched(
@@ -225,17 +241,18 @@ async def fetched(
             return await run.fetch(plans)
 
 
-def run_async(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work` on an event loop of its own; an interruption comes out as one."""
+def run_async(work: Callable[[], Awaitable[T]], *, stopped: str = "") -> T:
+    """Run `work` on an event loop of its own; an interruption comes out as one, and then `stopped` is said."""
     # What the log says of a venue is told once, as an error in words.
     logger = logging.getLogger("ringside")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
         return trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
-    except BaseExceptionGroup as group:
-        if group.subgroup(KeyboardInterrupt) is not None:  # from within a nursery
-            raise KeyboardInterrupt from None
-        raise
+    except (KeyboardInterrupt, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is None:
+            raise
+        talk(*filter(None, [stopped]))
+        raise KeyboardInterrupt from None
     finally:
         logger.setLevel(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -12,8 +11,8 @@ from console.backfill.books import Books, Shelf
 from console.backfill.plan import Planned
 from core.clock import DAY_NS
 from core.model.records import Schema
-from core.model.spans import clip
-from core.store.coverage import HOLES, Stretch, covered, stretches
+from core.model.spans import clip, total_ns
+from core.store.coverage import HOLES, SeriesFacts, Stretch, covered, spans_fetched, stretches
 from core.store.repository import Gap, SeriesKey, TickReader
 
 NOT_THERE: Final = "the venue's history does not have them"
@@ -61,28 +60,31 @@ def rows_between(ticks: TickReader, series: SeriesKey, stretch: Stretch) -> int:
     return rows
 
 
-def is_filled(books: Books, hole: Hole) -> bool:
-    """Whether all of a hole was asked for by now. Raises `ConsoleError`."""
+def is_filled(facts: SeriesFacts, hole: Hole) -> bool:
+    """Whether all of a hole is there by now."""
     start_ns, end_ns = hole.stretch.start_ns, hole.stretch.end_ns
-    there = clip(covered(books.facts(hole.series), start_ns, end_ns), start_ns, end_ns)
+    there = clip(covered(facts, start_ns, end_ns), start_ns, end_ns)
     return len(there) == 1 and there[0].tolist() == [start_ns, end_ns]
 
 
-def settle_gaps(shelf: Shelf, ticks: TickReader, series: SeriesKey, holes: Sequence[Hole]) -> None:
-    """Write down of the gaps that were filled what was recovered, and that the rest is not to be had.
+def settle_gaps(shelf: Shelf, ticks: TickReader, series: SeriesKey) -> None:
+    """Write down of the gaps of a series that were asked for in full what was recovered, and that the rest is not to
+    be had.
 
     Raises:
         ConsoleError: the store cannot be read, or the books not be written.
     """
+    told = spans_fetched(shelf.fetched.fetched(series))
     for gap in shelf.notes.gaps():
-        if gap.series == series and not gap.whole and any(_within(gap, hole.stretch) for hole in holes):
-            told = _told_of(gap, ticks)
-            if told.recovered > gap.recovered:
-                shelf.notes.record_gap(told)
-
-
-def _within(gap: Gap, stretch: Stretch) -> bool:
-    return stretch.start_ns <= gap.start_ns and gap.end_ns <= stretch.end_ns
+        if (
+            gap.series != series
+            or gap.whole
+            or total_ns(clip(told, gap.start_ns, gap.end_ns)) < gap.end_ns - gap.start_ns
+        ):
+            continue
+        settled = _told_of(gap, ticks)
+        if settled.recovered > gap.recovered:
+            shelf.notes.record_gap(settled)
 
 
 def _told_of(gap: Gap, ticks: TickReader) -> Gap:

@@ -9,6 +9,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,14 +19,18 @@ import numpy as np
 from console.batch.control import ask
 from console.batch.db_target import EMBEDDED, Target, open_store
 from console.stores import staging_directory
-from core.errors import NotFoundError, PermanentError, RefusedError, UnreachableError, UsageError
+from core.clock import NS_PER_S, wall_ns
+from core.errors import ConsoleError, NotFoundError, PermanentError, RefusedError, UnreachableError, UsageError
 from core.model.records import Records, Schema
 from core.store.lock import writer_of
 from core.store.paths import make_folder
 from core.store.repository import AppendResult, SeriesKey, TickStore
+from core.store.spending import Budget
 
 INGEST_S: Final = 60.0
+BUDGET_S: Final = 10.0
 _SUFFIX: Final = ".records"
+_OLD_NS: Final = 3600 * NS_PER_S
 
 
 class Keeper(Protocol):
@@ -96,6 +101,20 @@ def opened_keeper(target: Target) -> Iterator[Keeper]:
         yield DatabaseKeeper(store)
 
 
+def engines_budget(target: Target) -> Budget:
+    """What the engine that writes the files of `target` lets be spent; no limit where there is none that says so."""
+    engine = _engine_writing(target.directory) if target.kind == EMBEDDED else None
+    if engine is None:
+        return Budget()
+    try:
+        told = ask(engine, "backfill", timeout_s=BUDGET_S)["spend"]
+        limits = [told[name] for name in ("daily_budget_usd", "monthly_budget_usd")]
+        daily, monthly = (None if limit is None else Decimal(limit) for limit in limits)
+    except (ConsoleError, LookupError, TypeError, InvalidOperation):
+        return Budget()
+    return Budget(daily_usd=daily, monthly_usd=monthly)
+
+
 def _stored(store: TickStore, series: SeriesKey, records: Records, newest_id: int) -> AppendResult:
     result = store.append(series, records, newest_id)
     store.sync()
@@ -118,6 +137,7 @@ def _engine_writing(directory: Path) -> str | None:
 @contextmanager
 def _staged(folder: Path, records: Records) -> Iterator[Path]:
     make_folder(folder)
+    _sweep(folder)
     path = folder / f"{secrets.token_hex(8)}{_SUFFIX}"
     try:
         path.touch(mode=0o600, exist_ok=False)
@@ -126,6 +146,14 @@ def _staged(folder: Path, records: Records) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    # What a process left that was killed.
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            if wall_ns() - path.stat().st_mtime_ns > _OLD_NS:
+                path.unlink()
 
 
 def ingest(store: TickStore, place: Path, staging: Path, request: dict[str, Any]) -> AppendResult:

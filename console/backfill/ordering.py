@@ -17,8 +17,16 @@ import trio
 
 from console.backfill.source import Allowance, Say
 from core.clock import NS_PER_S, wall_ns
-from core.errors import ConsoleError, RefusedError, ResourceExhaustedError, TransientError
-from core.store.spending import ASKED, BOUGHT, VOID, Budget, Ledger, Purchase
+from core.errors import (
+    AuthenticationError,
+    ConsoleError,
+    NotFoundError,
+    RefusedError,
+    ResourceExhaustedError,
+    TransientError,
+    UsageError,
+)
+from core.store.spending import ASKED, BOUGHT, VOID, Budget, Ledger, Purchase, dollars
 from providers.databento.history import History, RangeRequest
 from providers.databento.order_answers import Order
 from providers.databento.orders import Orders
@@ -34,7 +42,6 @@ ORDERED_S: Final = 3600.0
 """So long an order may be prepared."""
 _FIRST_LOOK_S: Final = 0.1
 _LONGEST_LOOK_S: Final = 10.0
-_CLOCKS_APART_NS: Final = 600 * NS_PER_S
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +53,7 @@ class Shop:
     ledger: Ledger | None
     budget: Budget
     staging: Path
+    settle_s: float = SETTLE_S
 
 
 class Counter:
@@ -65,9 +73,19 @@ class Counter:
         placed = await self._order(request, job_id=job_id, allowance=allowance, say=say)
         return await self._finished(placed, say)
 
-    async def holds(self, request: RangeRequest) -> bool:
-        """Whether an order that was paid for holds the range."""
-        return _holding(await self.again(self.orders.placed), request) is not None
+    async def pieces(self, request: RangeRequest) -> list[tuple[RangeRequest, bool]]:
+        """The range in pieces, each of which one order holds that was paid for, or none; and whether one does."""
+        placed = [order.request for order in await self.again(self.orders.placed) if _is_whole(order)]
+        held = [each for each in placed if _alike(each, request.dataset, request.schema, request.symbols[0])]
+        found, at_ns = list[tuple[RangeRequest, bool]](), request.start_ns
+        while at_ns < request.end_ns:
+            furthest_ns = max((each.end_ns for each in held if each.start_ns <= at_ns), default=0)
+            paid = furthest_ns > at_ns
+            following = [each.start_ns for each in held if each.start_ns > at_ns]
+            until_ns = min(furthest_ns if paid else min(following, default=request.end_ns), request.end_ns)
+            found.append((attrs.evolve(request, start_ns=at_ns, end_ns=until_ns), paid))
+            at_ns = until_ns
+        return found
 
     async def _order(self, request: RangeRequest, *, job_id: str, allowance: Allowance, say: Say) -> Order:
         # An order that holds the range: of those that there are, or a new one.
@@ -81,7 +99,7 @@ class Counter:
                 # It may have been placed all the same: that is for the vendor's list to say.
                 failure = error
                 say(str(error))
-                await trio.sleep(max(delay_s, getattr(error, "retry_after_s", 0.0), SETTLE_S))
+                await trio.sleep(max(delay_s, getattr(error, "retry_after_s", 0.0)))
         assert failure is not None
         raise failure
 
@@ -95,23 +113,26 @@ class Counter:
         return _holding(placed, request)
 
     async def _settle_asked(self, purchase: Purchase, placed: Sequence[Order]) -> None:
-        since_ns = purchase.spent_ns - _CLOCKS_APART_NS
-        found = [order for order in placed if order.received_ns >= since_ns and _is_exactly(order.request, purchase)]
-        if found:
-            await self._settle(purchase, BOUGHT, found[-1])
-            return
+        found = await self._new_order(purchase, placed)
         age_s = (wall_ns() - purchase.spent_ns) / NS_PER_S
-        if age_s >= SETTLE_S:
-            await self._settle(purchase, VOID, None)
-            return
-        await trio.sleep(SETTLE_S - age_s)
-        await self._settle_asked(purchase, await self.again(self.orders.placed))
+        if found is None and age_s < self._shop.settle_s:
+            # Of one that a clock put into the future nobody knows how old it is.
+            await trio.sleep(min(self._shop.settle_s - age_s, self._shop.settle_s))
+            found = await self._new_order(purchase, await self.again(self.orders.placed))
+        await self._settle(purchase, VOID if found is None else BOUGHT, found)
+
+    async def _new_order(self, purchase: Purchase, placed: Sequence[Order]) -> Order | None:
+        # The order that was placed for a purchase: one that no other purchase knows.
+        bought = await self._in_ledger(partial(self._ledger.purchases, states=(BOUGHT,)))
+        known = {each.order_id for each in bought}
+        found = [each for each in placed if each.order_id not in known and _is_exactly(each.request, purchase)]
+        return found[-1] if found else None
 
     async def _buy(self, request: RangeRequest, *, job_id: str, allowance: Allowance, say: Say) -> Order:
         estimated = await self.again(partial(self._shop.history.cost_usd, request))
         if allowance.most_usd is not None and estimated > allowance.most_usd:
-            cost = f"{request.said} of {request.symbols[0]} for ${estimated}"
-            left = f"${allowance.most_usd} are left of what this command may cost"
+            cost = f"{request.said} of {request.symbols[0]} for {dollars(estimated)}"
+            left = f"{dollars(allowance.most_usd)} are left of what this command may cost"
             raise RefusedError("over budget", f"{cost}: {left}", hint="--max-cost says how much")
         wanted = Purchase(
             job_id=job_id,
@@ -127,13 +148,11 @@ class Counter:
         purchase = await self._in_ledger(
             partial(self._ledger.reserve, wanted, self._shop.budget, now_ns=wanted.spent_ns)
         )
-        say(f"ordering for ${estimated}")
+        say(f"ordering for {dollars(estimated)}")
         try:
             order = await self.ask(partial(self.orders.place, request))
-        except (TransientError, ResourceExhaustedError):
-            raise
-        except ConsoleError:
-            await self._settle(purchase, VOID, None)
+        except (UsageError, NotFoundError, AuthenticationError, RefusedError):
+            await self._settle(purchase, VOID, None)  # it was refused; of any other answer nobody knows what it meant
             raise
         await self._settle(purchase, BOUGHT, order)
         return order
@@ -204,8 +223,13 @@ def _delays() -> Iterator[float]:
 
 def _holding(placed: Sequence[Order], request: RangeRequest) -> Order | None:
     # The newest order whose files hold the range.
-    able = [order for order in placed if order.state != "expired" and _contains(order.request, request)]
+    able = [order for order in placed if _is_whole(order) and _contains(order.request, request)]
     return able[-1] if able else None
+
+
+def _is_whole(order: Order) -> bool:
+    # Whether its files can be had, and hold all of its range: what was not over when it was placed is not in them.
+    return order.state != "expired" and order.request.end_ns <= order.received_ns
 
 
 def _alike(request: RangeRequest, dataset: str, schema: str, symbol: str) -> bool:

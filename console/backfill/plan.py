@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
+import numpy as np
 
 from core.clock import DAY_NS, NS_PER_S, iso_ns, utc_day
 from core.errors import ConsoleError, NotFoundError, UsageError
 from core.model.publishers import PUBLISHERS, SIMULATED_PREFIX
 from core.model.records import Schema
 from core.model.sessions import Calendar, calendar_of
-from core.model.spans import NO_SPANS, Spans, clip, total_ns
+from core.model.spans import NO_SPANS, Spans, intersect, measured_ns, spans_of, subtract
 from core.store.coverage import covered, wanted_spans
 from core.store.repository import SeriesKey
 
@@ -26,6 +27,7 @@ STORED: Final = "stored"
 PARTIAL: Final = "partial"
 LEFT: Final = "left"
 CLOSED: Final = "closed"
+PENDING: Final = "pending"
 UNSETTLED_NS: Final = 60 * NS_PER_S
 """What happened since may not be told by everybody yet."""
 MOST_DAYS: Final = 36_525
@@ -152,6 +154,10 @@ def _of_route(blank: Planned, route: Route, facts: Facts, *, simulated: bool) ->
     if not (blank.schema is Schema.TRADES or blank.schema.is_bars) and route.venue in PUBLISHERS:
         hint = "fetch trades or bars; quotes and books can only be streamed"
         raise UsageError(f"{route.venue} tells no {blank.schema} afterwards", blank.symbol, hint=hint)
+    if blank.schema is Schema.BARS_1S and route.venue in PUBLISHERS:
+        raise UsageError(
+            f"{route.venue} tells no {blank.schema}", blank.symbol, hint="bars of 1m, 1h and 1d are told"
+        )
     venue = route.venue if not simulated else f"{SIMULATED_PREFIX}{route.venue.removeprefix(SIMULATED_PREFIX)}"
     if simulated and venue not in PUBLISHERS:
         venue = f"{SIMULATED_PREFIX}DATABENTO"
@@ -177,23 +183,29 @@ def narrowed(planned: Planned, facts: Facts, *, start_ns: int, end_ns: int, why:
 
 
 def _days(calendar: Calendar, there: Spans, left: Spans, *, start_ns: int, end_ns: int) -> tuple[PlannedDay, ...]:
-    is_open = calendar.open_spans(start_ns, end_ns)
-    found = []
-    for day in range(start_ns // DAY_NS, -(-end_ns // DAY_NS)):
-        begin_ns, over_ns = max(day * DAY_NS, start_ns), min((day + 1) * DAY_NS, end_ns)
-        state = STORED
-        if not len(clip(is_open, begin_ns, over_ns)):
-            state = CLOSED
-        elif total_ns(clip(left, begin_ns, over_ns)):
-            state = PARTIAL if total_ns(clip(there, begin_ns, over_ns)) else LEFT
-        found.append(PlannedDay(day=day, state=state))
-    return tuple(found)
+    first, end = start_ns // DAY_NS, -(-end_ns // DAY_NS)
+    bounds = np.clip(np.arange(first, end + 1) * DAY_NS, start_ns, end_ns)
+    spans = (calendar.open_spans(start_ns, end_ns), left, there)
+    is_open, is_wanted, is_there = (measured_ns(each, bounds) > 0 for each in spans)
+    states = np.select([~is_open, ~is_wanted, is_there], [CLOSED, STORED, PARTIAL], LEFT)
+    return tuple(PlannedDay(day=day, state=state) for day, state in enumerate(states.tolist(), start=first))
 
 
 def with_conditions(planned: Planned, conditions: Mapping[str, str]) -> Planned:
     """The plan with what the venue says of each day, by its date."""
     days = [attrs.evolve(day, condition=conditions.get(utc_day(day.day * DAY_NS))) for day in planned.days]
     return attrs.evolve(planned, days=tuple(days))
+
+
+def without_pending(planned: Planned) -> Planned:
+    """The plan without the days that the venue has not finished yet: what came of them later would be missed."""
+    pending = spans_of(
+        [(day.day * DAY_NS, (day.day + 1) * DAY_NS) for day in planned.days if day.condition == PENDING]
+    )
+    if not len(intersect(planned.spans, pending)):
+        return planned
+    why = (*planned.clamped, "days that the venue has not finished are left out")
+    return attrs.evolve(planned, spans=subtract(planned.spans, pending), clamped=why)
 
 
 def total_price(plans: Sequence[Planned]) -> Price | None:

@@ -21,25 +21,28 @@ import trio
 
 from console.backfill.books import Shelf
 from console.backfill.claims import claimed
+from console.backfill.filling import settle_gaps
 from console.backfill.keeping import Keeper
 from console.backfill.plan import Facts, Planned, narrowed
 from console.backfill.source import Allowance, Delivery, Say, Source
 from console.batch.db_target import Target
+from console.spending import plain
 from core.clock import NS_PER_S, iso_ns, monotonic_ns, wall_ns
 from core.errors import ConsoleError
 from core.model.records import Records
 from core.model.spans import total_ns
 from core.store.batch import summed
-from core.store.fetched import BOUGHT, RECOVERED, Fetched
+from core.store.fetched import BEGUN, BOUGHT, RECOVERED, Fetched
 from core.store.jobs import DONE, FAILED, RUNNING, Job
 from core.store.repository import AppendResult, SeriesKey, TickReader
 from core.store.surplus import Surplus
 
 KIND: Final = "backfill"
 CANCELLED: Final = "cancelled"
-FLUSH_ROWS: Final = 50_000
-FLUSH_S: Final = 2.0
+FLUSH_ROWS: Final = 250_000
+FLUSH_S: Final = 5.0
 _TOLD_S: Final = 0.5
+_CLOCKS_APART_NS: Final = 86_400 * NS_PER_S
 _SLACK_NS: Final = 3600 * NS_PER_S  # a receipt may be so much later than the event that it is about
 
 Progress = Callable[[float, int], None]
@@ -78,20 +81,18 @@ class Tools:
     max_usd: Decimal | None = None
 
 
-def _unsaid(_text: str) -> None:
-    pass
-
-
 class Run:
     """One command's fetching, written down as the job `job_id`."""
 
-    def __init__(self, tools: Tools, request: dict[str, Any], progress: Progress, say: Say = _unsaid) -> None:
-        self.job_id = f"{KIND}/{iso_ns(wall_ns())[:19]}Z/{secrets.token_hex(3)}"
+    def __init__(
+        self, tools: Tools, request: dict[str, Any], progress: Progress, say: Say, *, job_id: str = ""
+    ) -> None:
+        self.job_id = job_id or f"{KIND}/{iso_ns(wall_ns())[:19]}Z/{secrets.token_hex(3)}"
         self.outcomes: list[Outcome] = []
         self._tools = tools
         self._request = request
-        self._progress, self._say = progress, say
-        self._told_ns = 0
+        self._progress, self._say, self._resumed = progress, say, bool(job_id)
+        self._told_ns, self._began_ns = 0, wall_ns()
 
     @property
     def rows(self) -> int:
@@ -108,6 +109,8 @@ class Run:
         if not any(planned.problem or len(planned.spans) for planned in plans):
             for outcome in self.outcomes:
                 outcome.state = DONE
+            if self._resumed:
+                await self._note(DONE)
             return self.outcomes
         await self._note(RUNNING)
         state = CANCELLED
@@ -120,10 +123,14 @@ class Run:
                 await self._note(state)
         return self.outcomes
 
-    async def paid_usd(self, symbol: str = "") -> Decimal:
-        """What was spent so far, for one symbol or for all."""
-        purchases = await trio.to_thread.run_sync(self._tools.shelf.ledger.purchases)
-        own = [each for each in purchases if each.job_id == self.job_id and symbol in {"", each.symbol}]
+    async def paid_usd(self, series: SeriesKey | None = None) -> Decimal:
+        """What was spent so far, for one series or for all."""
+        look = partial(self._tools.shelf.ledger.purchases, since_ns=self._began_ns - _CLOCKS_APART_NS)
+        purchases = await trio.to_thread.run_sync(look)
+        own = [each for each in purchases if each.job_id == self.job_id]
+        if series is not None:
+            names = (series.venue, series.symbol, series.schema.value)
+            own = [each for each in own if (each.dataset, each.symbol, each.schema) == names]
         return sum((each.counted_usd for each in own), Decimal(0))
 
     async def _one(self, outcome: Outcome) -> None:
@@ -142,14 +149,15 @@ class Run:
             outcome.state = DONE
         except ConsoleError as error:
             outcome.state, outcome.problem = FAILED, error
-        outcome.paid_usd = await self.paid_usd(planned.symbol)
+        await trio.to_thread.run_sync(settle_gaps, self._tools.shelf, self._tools.ticks, planned.series)
+        outcome.paid_usd = await self.paid_usd(planned.series)
 
     async def _span(self, outcome: Outcome, start_ns: int, end_ns: int) -> None:
         source, planned = self._tools.source_of(outcome.planned), outcome.planned
         most_usd = self._tools.max_usd
         allowance = Allowance(None if most_usd is None else most_usd - await self.paid_usd())
         filling = _Filling(
-            self._tools, planned, start_ns, source=BOUGHT if source.sells else RECOVERED, job=self.job_id
+            self._tools, planned, start_ns, end_ns, source=BOUGHT if source.sells else RECOVERED, job=self.job_id
         )
         before_ns = outcome.done_ns
         asked = source.deliver(planned, start_ns, end_ns, job_id=self.job_id, allowance=allowance, say=self._say)
@@ -189,7 +197,7 @@ class Run:
                 "rows": self.rows,
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
-                "paid_usd": str(await self.paid_usd()),
+                "paid_usd": plain(await self.paid_usd()),
             },
             message="; ".join(problems)[:500],
         )
@@ -198,13 +206,13 @@ class Run:
 
 class _Filling:
     # One span on its way into the store: what was delivered waits until it is worth a visit to the disk.
-    def __init__(self, tools: Tools, planned: Planned, start_ns: int, *, source: str, job: str) -> None:
+    def __init__(self, tools: Tools, planned: Planned, start_ns: int, end_ns: int, *, source: str, job: str) -> None:
         assert planned.series is not None
         self.done_ns = start_ns
         self._tools, self._series, self._source, self._job = tools, planned.series, source, job
         self._waiting: list[Delivery] = []
         self._rows, self._until_ns, self._since_ns = 0, start_ns, monotonic_ns()
-        self._described = False
+        self._described, self._end_ns, self._begun = False, end_ns, False
         self._surplus: Surplus | None = None
         self._among_ns = (0, 0)
 
@@ -228,13 +236,15 @@ class _Filling:
         for run in _alike(waiting):
             result = summed(result, self._store(run))
         if self._until_ns > self.done_ns:
-            fetched = Fetched(
-                series=self._series, start_ns=self.done_ns, end_ns=self._until_ns, rows=result.rows,
-                source=self._source, job_id=self._job,
-            )  # fmt: skip
-            self._tools.shelf.fetched.mark([fetched])
+            self._mark(self.done_ns, self._until_ns, rows=result.rows, source=self._source)
             self.done_ns = self._until_ns
         return result
+
+    def _mark(self, start_ns: int, end_ns: int, *, rows: int, source: str) -> None:
+        fetched = Fetched(
+            series=self._series, start_ns=start_ns, end_ns=end_ns, rows=rows, source=source, job_id=self._job
+        )
+        self._tools.shelf.fetched.mark([fetched])
 
     def _store(self, run: Sequence[Delivery]) -> AppendResult:
         first = run[0]
@@ -252,6 +262,10 @@ class _Filling:
             records = records[new]
         if not len(records):
             return AppendResult(duplicates=duplicates)
+        if not self._begun:
+            # Before the first record is there: what a kill leaves must not pass for the edges of something live.
+            self._mark(self.done_ns, self._end_ns, rows=0, source=BEGUN)
+            self._begun = True
         result = self._tools.keeper.keep(self._series, records, newest_id)
         return attrs.evolve(result, duplicates=result.duplicates + duplicates)
 

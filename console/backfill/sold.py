@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import attrs
 import numpy as np
 import trio
 
 from console.backfill.ordering import Counter, Shop
 from console.backfill.plan import Planned, Price
 from console.backfill.source import Allowance, Delivery, Listed, Say
-from core.clock import DAY_NS, parse_rfc3339_ns, utc_day
+from core.clock import DAY_NS, NS_PER_S, parse_rfc3339_ns, utc_day
 from core.errors import NotFoundError
 from core.model.records import Records
 from core.store.repository import SeriesKey
@@ -26,6 +27,7 @@ from providers.databento.history import RangeRequest
 from providers.databento.order_answers import Order, OrderFile
 
 PAGE_ROWS: Final = 1_000_000
+RECEIVED_LATE_NS: Final = NS_PER_S
 
 
 class SoldHistory:
@@ -71,36 +73,57 @@ class SoldHistory:
         """What is left costs as far as it was not bought before."""
         usd, records, size_bytes, bought = Decimal(0), 0, 0, True
         for start_ns, end_ns in planned.spans.tolist():
-            request = _request(planned, start_ns, end_ns)
-            records += await self._counter.again(partial(self._history.record_count, request))
-            size_bytes += await self._counter.again(partial(self._history.billable_bytes, request))
-            if not await self._counter.holds(request):
-                usd += await self._counter.again(partial(self._history.cost_usd, request))
-                bought = False
+            for piece, paid in await self._pieces(planned, start_ns, end_ns):
+                records += await self._counter.again(partial(self._history.record_count, piece))
+                size_bytes += await self._counter.again(partial(self._history.billable_bytes, piece))
+                if not paid:
+                    usd += await self._counter.again(partial(self._history.cost_usd, piece))
+                    bought = False
         return Price(usd=usd, records=records, size_bytes=size_bytes, bought=bought and len(planned.spans) > 0)
 
     async def deliver(
         self, planned: Planned, start_ns: int, end_ns: int, *, job_id: str, allowance: Allowance, say: Say
     ) -> AsyncGenerator[Delivery, None]:
         """The records of a span, a file of its order at a time; see `Source.deliver`."""
-        request = _request(planned, start_ns, end_ns)
-        order = await self._counter.order(request, job_id=job_id, allowance=allowance, say=say)
+        for piece, _ in await self._pieces(planned, start_ns, end_ns):
+            until_ns = min(piece.end_ns, end_ns)
+            async with aclosing(self._piece(planned, piece, until_ns, job_id, allowance, say)) as deliveries:
+                async for delivery in deliveries:
+                    yield delivery
+
+    async def _pieces(self, planned: Planned, start_ns: int, end_ns: int) -> list[tuple[RangeRequest, bool]]:
+        # What is asked for, piece by piece, and whether it is paid. What was streamed behind a hole begins by the
+        # time of the event, and what is sold goes by receipt: what happened before the end and was received after it
+        # is asked for too, and what of it is stored is recognised.
+        pieces = await self._counter.pieces(_request(planned, start_ns, end_ns))
+        last, paid = pieces[-1]
+        if not paid and end_ns < planned.end_ns:
+            pieces[-1] = attrs.evolve(last, end_ns=end_ns + RECEIVED_LATE_NS), paid
+        return pieces
+
+    async def _piece(
+        self, planned: Planned, piece: RangeRequest, end_ns: int, job_id: str, allowance: Allowance, say: Say
+    ) -> AsyncGenerator[Delivery, None]:
+        # What one order holds, up to `end_ns`.
+        order = await self._counter.order(piece, job_id=job_id, allowance=allowance, say=say)
         found = await self._counter.again(partial(self._counter.orders.files, order.order_id))
-        files = [file for file in found if _holds(file, request)]
-        done_ns = start_ns
+        files = [file for file in found if _holds(file, piece)]
+        done_ns = min(piece.start_ns, end_ns)
         for number, file in enumerate(files, start=1):
             say(f"file {number} of {len(files)}")
-            # Days without a file have no records. Of files that are of no day nothing is whole before the last.
+            # Days without a file have no records. A day may be in several files; of what is of no day nothing is
+            # whole before the last.
+            following = files[number].day if number < len(files) else None
             whole_ns = end_ns if number == len(files) else done_ns
-            if number < len(files) and file.day is not None:
-                whole_ns = min((file.day + 1) * DAY_NS, end_ns)
-            among_ns = (done_ns, end_ns if file.day is None else whole_ns)
-            async with aclosing(self._pages(order, file, request)) as pages:
+            if number < len(files) and file.day is not None and file.day != following:
+                whole_ns = max(min((file.day + 1) * DAY_NS, end_ns), done_ns)
+            among_ns = (done_ns, end_ns if whole_ns == done_ns else whole_ns)
+            async with aclosing(self._pages(order, file, piece)) as pages:
                 async for records in pages:
-                    yield Delivery(records=records, until_ns=done_ns, order_id=order.order_id, among_ns=among_ns)
+                    yield Delivery(records=records, until_ns=done_ns, among_ns=among_ns)
             done_ns = whole_ns
-            yield _nothing(planned, done_ns, order)
-        yield _nothing(planned, end_ns, order)
+            yield _nothing(planned, done_ns)
+        yield _nothing(planned, end_ns)
 
     async def _pages(self, order: Order, file: OrderFile, request: RangeRequest) -> AsyncGenerator[Records, None]:
         # The records of a file that lie in the range. It is ours, and goes when it is read.
@@ -147,8 +170,8 @@ def _midnight_ns(day: str) -> int:
     return parse_rfc3339_ns(f"{day}T00:00:00Z")
 
 
-def _nothing(planned: Planned, until_ns: int, order: Order) -> Delivery:
-    return Delivery(records=np.empty(0, planned.schema.dtype), until_ns=until_ns, order_id=order.order_id)
+def _nothing(planned: Planned, until_ns: int) -> Delivery:
+    return Delivery(records=np.empty(0, planned.schema.dtype), until_ns=until_ns)
 
 
 def _holds(file: OrderFile, request: RangeRequest) -> bool:

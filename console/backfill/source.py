@@ -30,7 +30,7 @@ class Delivery:
 
     `newest_id` is as in `TickSink.append`; without one, what is new is told by what the store had of `among_ns`, from
     and until, before the first delivery with that value. `instrument` describes whose they are, where the venue says
-    so; `rejected` records could not be read. `order_id` is the order that they were bought with.
+    so; `rejected` records could not be read.
     """
 
     records: Records
@@ -39,7 +39,6 @@ class Delivery:
     among_ns: tuple[int, int] = (0, 0)
     instrument: Instrument | None = None
     rejected: int = 0
-    order_id: str = ""
 
 
 @attrs.frozen

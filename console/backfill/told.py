@@ -13,7 +13,7 @@ import numpy as np
 from console.backfill.plan import Planned, Price
 from console.backfill.source import Allowance, Delivery, Listed, Say
 from core.bars.timeframes import Timeframe
-from core.clock import iso_ns
+from core.clock import iso_ns, wall_ns
 from core.errors import NotFoundError, RefusedError
 from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.records import Schema
@@ -52,7 +52,8 @@ class ToldHistory:
         if timeframe is not None:
             start_ns -= start_ns % timeframe.interval_ns
             if found.bars_at_most is not None:
-                oldest_ns = planned.end_ns - planned.end_ns % timeframe.interval_ns
+                now_ns = wall_ns()
+                oldest_ns = now_ns - now_ns % timeframe.interval_ns
                 oldest_ns -= (found.bars_at_most - 1) * timeframe.interval_ns
                 if oldest_ns > start_ns:
                     start_ns, said = oldest_ns, f"the venue tells its newest {found.bars_at_most} bars"
@@ -88,15 +89,18 @@ class ToldHistory:
                 if not len(page.records):
                     yield Delivery(records=page.records, until_ns=start_ns, rejected=page.rejected)
                     continue
-                # Trades of the last instant may go on with the next page.
-                yield Delivery(
-                    records=page.records,
-                    until_ns=min(int(page.records["ts_event"].max()), end_ns),
-                    newest_id=int(page.ids.max()),
-                    among_ns=(start_ns, end_ns + 1),
-                    instrument=instrument,
-                    rejected=page.rejected,
-                )
+                # Trades of the last instant may go on with the next page. Those without an id are not told by one.
+                until_ns, numbered = min(int(page.records["ts_event"].max()), end_ns), page.ids != 0
+                for which in (numbered, ~numbered):
+                    if which.any():
+                        yield Delivery(
+                            records=page.records[which],
+                            until_ns=start_ns if which is numbered and not numbered.all() else until_ns,
+                            newest_id=int(page.ids[which].max()),
+                            among_ns=(start_ns, end_ns + 1),
+                            instrument=instrument,
+                            rejected=page.rejected if which is not numbered or numbered.all() else 0,
+                        )
 
     async def _bars(
         self, instrument: Instrument, schema: Schema, start_ns: int, end_ns: int

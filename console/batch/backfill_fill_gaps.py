@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from console.batch import output
 from console.batch.backfill_options import add_request_options, add_spending_options, check_exchange, instant_of
 from console.batch.fetch import PARTLY_DONE
-from console.spending import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         with books_to_read(context.target) as books:
             plans = _plans(context, books)
             holes = _holes(context, books, plans)
-            return _print(context, holes, [], left=holes, recovered={})
+            return _print(context, holes, [], left=set(holes), recovered={})
     with books_to_write(context.target) as (books, shelf):
         return _fill(context, books, shelf)
 
@@ -59,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _fill(context: Context, books: Books, shelf: Shelf) -> int:
     from functools import partial
 
-    from console.backfill.command import fetched, run_async
-    from console.backfill.filling import is_filled, rows_between, settle_gaps
+    from console.backfill.command import STOPPED, fetched, run_async
+    from console.backfill.filling import is_filled, rows_between
     from console.backtests.progress import progress_of
 
     plans = _plans(context, books)
@@ -69,14 +68,11 @@ def _fill(context: Context, books: Books, shelf: Shelf) -> int:
     outcomes: list[Outcome] = []
     if wanted:
         with progress_of(context.arguments.progress, "filling holes") as progress:
-            outcomes = run_async(partial(fetched, context, wanted, books, shelf, progress))
+            outcomes = run_async(partial(fetched, context, wanted, books, shelf, progress), stopped=STOPPED)
     ticks = books.reading.ticks
-    for series in {hole.series for hole in holes}:
-        settle_gaps(
-            shelf, ticks, series, [hole for hole in holes if hole.series == series and is_filled(books, hole)]
-        )
     recovered = {hole: rows_between(ticks, hole.series, hole.stretch) - hole.rows for hole in holes}
-    left = [hole for hole in holes if not is_filled(books, hole)]
+    facts = {series: books.facts(series) for series in {hole.series for hole in holes}}
+    left = {hole for hole in holes if not is_filled(facts[hole.series], hole)}
     return _print(context, holes, outcomes, left=left, recovered=recovered)
 
 
@@ -129,8 +125,10 @@ def _holes(context: Context, books: Books, plans: list[Planned]) -> list[Hole]:
 
 
 def _print(
-    context: Context, holes: list[Hole], outcomes: list[Outcome], *, left: list[Hole], recovered: Mapping[Hole, int]
+    context: Context, holes: list[Hole], outcomes: list[Outcome], *, left: set[Hole], recovered: Mapping[Hole, int]
 ) -> int:
+    from console.spending import plain
+
     problems = [outcome.problem for outcome in outcomes if outcome.problem is not None]
     rows = [_row(hole, filled=hole not in left, recovered=recovered.get(hole, 0)) for hole in holes]
     envelope = {

@@ -95,6 +95,7 @@ def instant_of(text: str, *, now_ns: int) -> int:
 def kept_request(arguments: argparse.Namespace, *, now_ns: int) -> dict[str, Any]:
     """What of a command line is written down with the job, times as instants."""
     kept = {name: getattr(arguments, name) for name in _KEPT}
+    kept["action"] = "fill-gaps" if getattr(arguments, "action", "") == "fill-gaps" else "fetch"
     start = None if arguments.start is None else str(instant_of(arguments.start, now_ns=now_ns))
     return kept | {
         "start": start,

@@ -30,6 +30,8 @@ def check_meaning(settings: Settings) -> None:
     from config.paths import find_paths
     from console.paper.checking import check_paper_trading
     from console.plan import expand_providers
+    from console.routing import load_rules
+    from console.spending import budget_of, max_cost_of
     from core.errors import ConfigurationError, UsageError
     from core.model.symbology import parse_symbols
 
@@ -39,6 +41,9 @@ def check_meaning(settings: Settings) -> None:
     except UsageError as error:
         raise ConfigurationError(error.operation, error.subject, hint=error.hint) from error
     check_paper_trading(settings, find_paths())
+    load_rules(settings)
+    budget_of(settings.backfill)
+    max_cost_of(settings.backfill, None)
 
 
 def run(arguments: argparse.Namespace) -> int:

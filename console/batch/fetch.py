@@ -137,7 +137,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from console.backfill.books import books_to_write
-    from console.backfill.command import context_of, fetched, limits_now, planned_from, run_async
+    from console.backfill.command import STOPPED, context_of, fetched, limits_now, planned_from, run_async
     from console.backtests.progress import progress_of
 
     context = context_of(arguments)
@@ -145,7 +145,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     with books_to_write(context.target) as (books, shelf):
         plans = planned_from(context, wish, books)
         with progress_of(arguments.progress, "fetching") as progress:
-            outcomes = run_async(partial(fetched, context, plans, books, shelf, progress))
+            outcomes = run_async(partial(fetched, context, plans, books, shelf, progress), stopped=STOPPED)
         limits = limits_now(context, books)
     return print_outcomes(arguments, outcomes, store=context.target.place, limits=limits)
 

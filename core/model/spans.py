@@ -65,3 +65,14 @@ def clip(spans: Spans, start_ns: int, end_ns: int) -> Spans:
 def total_ns(spans: Spans) -> int:
     """How long they are together."""
     return int((spans[:, 1] - spans[:, 0]).sum())
+
+
+def measured_ns(spans: Spans, bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How much of `spans` lies between each two of `bounds`, which ascend."""
+    if not len(spans):
+        return np.zeros(len(bounds) - 1, np.int64)
+    before = np.concatenate(([0], np.cumsum(spans[:, 1] - spans[:, 0])))
+    at = np.searchsorted(spans[:, 0], bounds, "right")
+    inside = np.minimum(bounds, spans[at - 1, 1]) - spans[at - 1, 0]
+    reached = np.where(at > 0, before[at - 1] + inside, 0)
+    return np.diff(reached)

@@ -110,13 +110,15 @@ ALTER TABLE live_strategy_log ADD COLUMN line INTEGER;
 CREATE UNIQUE INDEX live_strategy_log_line ON live_strategy_log (session_id, line)
 """
 
-# Stretches of a series that were asked for afterwards, to the end: what is not stored of them does not exist. Of what
-# was bought it is known before the seller answers that it was `asked`; `void` is what he then did not sell.
+# Stretches of a series that were asked for afterwards, to the end: what is not stored of them does not exist. Of
+# those that were `begun` some records may be stored, which say nothing of what lies between them. Of what was bought
+# it is known before the seller answers that it was `asked`; `void` is what he then did not sell.
 _SIXTH = """
 CREATE TABLE fetched (
     fetched_id INTEGER PRIMARY KEY, venue TEXT NOT NULL, symbol TEXT NOT NULL, schema TEXT NOT NULL,
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, rows INTEGER NOT NULL,
-    source TEXT NOT NULL CHECK (source IN ('bought', 'recovered')), job_id TEXT NOT NULL, noted_ns INTEGER NOT NULL);
+    source TEXT NOT NULL CHECK (source IN ('bought', 'recovered', 'begun')),
+    job_id TEXT NOT NULL, noted_ns INTEGER NOT NULL);
 CREATE INDEX fetched_of_series ON fetched (venue, symbol, schema, start_ns);
 ALTER TABLE spend ADD COLUMN state TEXT NOT NULL DEFAULT 'bought' CHECK (state IN ('asked', 'bought', 'void'));
 ALTER TABLE spend ADD COLUMN order_id TEXT NOT NULL DEFAULT ''

@@ -2,7 +2,7 @@
 and when the market is open. Pure.
 
 What was fetched is there, whether anything happened in it or not, and so is what was followed live, but for its open
-gaps. `docs/storing.md` says what follows from that.
+gaps. `docs/coverage.md` says what follows from that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from core.clock import DAY_NS
 from core.model.records import Records
 from core.model.sessions import ALWAYS, Calendar, calendar_of
-from core.model.spans import NO_SPANS, Spans, clip, intersect, spans_of, subtract, union
+from core.model.spans import NO_SPANS, Spans, clip, intersect, measured_ns, spans_of, subtract, union
 from core.store.coverage_live import Instants, followed, overlaps
-from core.store.fetched import BOUGHT, Fetched
+from core.store.fetched import BEGUN, BOUGHT, Fetched
 from core.store.repository import DAMAGED_FILE, MISSED, NOT_STORED, NOT_STREAMED, Gap, SeriesKey
 
 DAYS: Final = np.dtype([("day", "<i8"), ("rows", "<i8"), ("first_ns", "<i8"), ("last_ns", "<i8")])
@@ -97,8 +97,7 @@ class DayCoverage:
 
 def covered(facts: SeriesFacts, start_ns: int, end_ns: int) -> Spans:
     """What of a range is there: fetched, or followed live without a gap."""
-    told = spans_fetched(facts.fetched)
-    return clip(union(told, _live(facts, told)), start_ns, end_ns)
+    return clip(union(spans_fetched(facts.fetched), _live(facts)), start_ns, end_ns)
 
 
 def wanted_spans(facts: SeriesFacts, calendar: Calendar, start_ns: int, end_ns: int) -> Spans:
@@ -164,7 +163,7 @@ def _layers(facts: SeriesFacts, calendar: Calendar, told: Spans, whole: Spans, n
         (spans, (_kind_of(gap), gap.rows or None, gap.explanation)) for spans, gap in gaps if not gap.whole
     ]
     layers.append((subtract(whole, calendar.open_spans(start_ns, end_ns)), (Kind.CLOSED, 0, calendar.title)))
-    live = _live(facts, told, now_ns=now_ns)
+    live = _live(facts, now_ns=now_ns)
     layers.append((clip(live, start_ns, end_ns), (Kind.LIVE, 0, "")))
     layers += [(intersect(spans, live), (Kind.RECOVERED, 0, gap.explanation)) for spans, gap in gaps if gap.whole]
     bought = spans_fetched([one for one in facts.fetched if one.source == BOUGHT])
@@ -182,7 +181,7 @@ def day_coverage(
     told = stretches(facts, calendar, first_day * DAY_NS, end_day * DAY_NS, now_ns=now_ns)
     over = _day_bounds(first_day, end_day, now_ns)
     is_open = calendar.open_spans(int(over[0]), int(over[-1]))
-    codes = _codes(facts, is_open, _measured(is_open, over), over, now_ns=now_ns)
+    codes = _codes(facts, is_open, measured_ns(is_open, over), over, now_ns=now_ns)
     rows = {int(row["day"]): row for row in facts.days}
     found, at = [], 0
     for day in range(first_day, end_day):
@@ -227,7 +226,7 @@ def day_grid(facts: Sequence[SeriesFacts], first_day: int, end_day: int, *, now_
         calendar = calendar_of(one.series.venue)
         if calendar.name not in opened:
             spans = calendar.open_spans(int(over[0]), int(over[-1]))
-            opened[calendar.name] = spans, _measured(spans, over)
+            opened[calendar.name] = spans, measured_ns(spans, over)
         is_open, open_ns = opened[calendar.name]
         codes = _codes(one, is_open, open_ns, over, now_ns=now_ns)
         grid[number] = _with_causes(codes, one, is_open, open_ns, over)
@@ -243,9 +242,8 @@ def _codes(
     facts: SeriesFacts, is_open: Spans, open_ns: Instants, over: Instants, *, now_ns: int
 ) -> NDArray[np.uint8]:
     # The state of each day, as its place in `_STATES`: how much of the time in which the market was open is there.
-    told = spans_fetched(facts.fetched)
-    there = union(told, _live(facts, told, now_ns=now_ns))
-    left_ns = open_ns - _measured(intersect(is_open, there), over)
+    there = union(spans_fetched(facts.fetched), _live(facts, now_ns=now_ns))
+    left_ns = open_ns - measured_ns(intersect(is_open, there), over)
     filled = np.zeros(len(open_ns), np.bool_)
     day = facts.days["day"] - int(over[0] // DAY_NS)
     filled[day[(day >= 0) & (day < len(filled))]] = True
@@ -263,27 +261,17 @@ def _with_causes(
     # Which days were fetched in full, and in which of the others a loss is known.
     told = spans_fetched(facts.fetched)
     if len(told):
-        told_ns = _measured(intersect(is_open, told), over)
+        told_ns = measured_ns(intersect(is_open, told), over)
         codes[(codes == GRID_STORED) & (open_ns > 0) & (told_ns == open_ns)] = GRID_FETCHED
     lost = spans_of(_bounds_of([gap for gap in facts.gaps if _is_loss(gap)]))
     if len(lost):
-        lost_ns = _measured(subtract(intersect(is_open, lost), told), over)
+        lost_ns = measured_ns(subtract(intersect(is_open, lost), told), over)
         codes[((codes == GRID_PARTIAL) | (codes == GRID_MISSING)) & (lost_ns > 0)] = GRID_LOST
     return codes
 
 
-def _measured(spans: Spans, bounds: Instants) -> Instants:
-    # How much of `spans` lies between each two bounds, in ns.
-    if not len(spans):
-        return np.zeros(len(bounds) - 1, np.int64)
-    before = np.concatenate(([0], np.cumsum(spans[:, 1] - spans[:, 0])))
-    at = np.searchsorted(spans[:, 0], bounds, "right")
-    inside = np.minimum(bounds, spans[at - 1, 1]) - spans[at - 1, 0]
-    reached = np.where(at > 0, before[at - 1] + inside, 0)
-    return np.diff(reached)
-
-
-def _live(facts: SeriesFacts, told: Spans, *, now_ns: int | None = None) -> Spans:
+def _live(facts: SeriesFacts, *, now_ns: int | None = None) -> Spans:
+    told = spans_touched(facts.fetched)
     gaps = _bounds_of(facts.gaps)
     whole = [gap.whole for gap in facts.gaps]
     # Where trading never stops a day without a record is one that nobody can vouch for.
@@ -317,5 +305,10 @@ def _is_loss(gap: Gap) -> bool:
 
 
 def spans_fetched(fetched: Sequence[Fetched]) -> Spans:
-    """The time that was fetched."""
+    """The time that was fetched to the end."""
+    return spans_of([(one.start_ns, one.end_ns) for one in fetched if one.source != BEGUN])
+
+
+def spans_touched(fetched: Sequence[Fetched]) -> Spans:
+    """The same with what was begun: records in it prove nothing of what was followed live."""
     return spans_of([(one.start_ns, one.end_ns) for one in fetched])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.clock import DAY_NS
 from core.model.records import STREAMED, Records, Schema
-from core.store.coverage import DAYS, NO_DAYS, SeriesFacts, spans_fetched
+from core.store.coverage import DAYS, NO_DAYS, SeriesFacts, spans_touched
 from core.store.coverage_live import live_extents
 from core.store.fetched import Fetched, FetchedBook
 from core.store.history import EmbeddedHistory
@@ -65,7 +65,7 @@ def _facts(
     return SeriesFacts(
         series=series,
         days=days,
-        live=live_extents(days, spans_fetched(told), stamps),
+        live=live_extents(days, spans_touched(told), stamps),
         gaps=tuple(sorted(gaps, key=lambda gap: gap.start_ns)),
         fetched=tuple(told),
     )

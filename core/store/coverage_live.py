@@ -25,7 +25,7 @@ Stamps = Callable[[int, int], Instants]
 """The instants of the records of a series within a range, ascending."""
 
 # What is told by when it was received may have happened that much before what was asked for begins.
-_STRAY_NS: Final = NS_PER_S
+_STRAY_NS: Final = 60 * NS_PER_S
 
 
 def live_extents(days: Records, told: Spans, stamps: Stamps) -> Spans:

@@ -17,6 +17,8 @@ from core.store.sqlite import Database
 
 BOUGHT: Final = "bought"
 RECOVERED: Final = "recovered"
+BEGUN: Final = "begun"
+"""Not a source: of such a stretch some records may be stored, which say nothing of what lies between them."""
 TOLD_IN_FULL: Final = "not in the history that was fetched"
 
 _COLUMNS: Final = "venue, symbol, schema, start_ns, end_ns, rows, source, job_id, noted_ns"
@@ -33,7 +35,8 @@ _INSERT: Final = f"INSERT INTO fetched ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?,
 @attrs.frozen(kw_only=True)
 class Fetched:
     """Of [`start_ns`, `end_ns`) of a series everything that there is was fetched: `rows` records, from a `source`,
-    BOUGHT or RECOVERED, by a job. `noted_ns` is when it was written down, set by the book where it is 0."""
+    BOUGHT or RECOVERED, by a job; or it was BEGUN. `noted_ns` is when it was written down, set by the book where it
+    is 0."""
 
     series: SeriesKey
     start_ns: int
@@ -102,6 +105,7 @@ def told_gaps(fetched: Iterable[Fetched]) -> list[Gap]:
     return [
         Gap(series=one.series, start_ns=one.start_ns, end_ns=one.end_ns, rows=0, cause=TOLD_IN_FULL)
         for one in fetched
+        if one.source != BEGUN
     ]
 
 

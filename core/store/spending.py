@@ -13,6 +13,7 @@ import attrs
 
 from core.clock import DAY_NS, NS_PER_S
 from core.errors import NotFoundError, PermanentError, RefusedError
+from core.model.publishers import SIMULATED_PREFIX
 from core.store.catalogue_tables import STEPS
 from core.store.sqlite import Database
 
@@ -149,11 +150,13 @@ def day_and_month_ns(now_ns: int) -> tuple[int, int]:
 
 
 def check_budget(purchase: Purchase, budget: Budget, spent: Spent, *, now_ns: int) -> None:
-    """See that a purchase fits what is left at `now_ns`; what is free does.
+    """See that a purchase fits what is left at `now_ns`; what is free does, and what is bought for practice.
 
     Raises:
         RefusedError: it does not; it says of which budget, how much is left of it, and when there will be more.
     """
+    if purchase.dataset.startswith(SIMULATED_PREFIX):
+        return
     price = purchase.estimated_usd
     day_left, month_left = budget.left(spent)
     day = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).replace(hour=0, minute=0, second=0)
@@ -215,7 +218,7 @@ VALUES ({", ".join("?" * len(FACTS))}, ?, ?, '0', ?)
 """  # noqa: S608 - constants
 _COUNTED: Final = """
 SELECT spent_ns >= ?, CASE state WHEN 'asked' THEN estimated_usd ELSE paid_usd END
-FROM spend WHERE spent_ns >= ? AND state <> 'void'
+FROM spend WHERE spent_ns >= ? AND state <> 'void' AND dataset NOT LIKE 'SIM.%'
 """
 _SETTLE: Final = """
 UPDATE spend SET state = ?, paid_usd = ?, rows = ?, billed_bytes = ?, order_id = ? WHERE spend_id = ?

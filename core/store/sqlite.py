@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -45,7 +46,7 @@ class Database:
             return
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            _make_unless_there(path)
         except OSError as error:
             raise storage_error(opening, path, error) from error
         try:
@@ -110,6 +111,15 @@ class Database:
                 self._database.close()
 
         within(timeout_s, work, operation=f"closing the {self._name}", path=self.path)
+
+
+def _make_unless_there(path: Path) -> None:
+    # Never opened when it is there: closing it again would take away the locks of every other connection of this
+    # process, and the next process to leave would think itself the last.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _version(database: sqlite3.Connection) -> int:

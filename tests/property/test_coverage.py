@@ -28,7 +28,7 @@ from core.store.coverage import (
     covered,
     day_coverage,
     day_grid,
-    spans_fetched,
+    spans_touched,
     stretches,
     wanted_spans,
 )
@@ -85,7 +85,7 @@ def world(series: SeriesKey, stamps: tuple[int, ...], gaps: tuple[Gap, ...], fet
     def between(start_ns: int, end_ns: int) -> NDArray[np.int64]:
         return known[(known >= start_ns) & (known < end_ns)]
 
-    live = live_extents(days, spans_fetched(fetched), between)
+    live = live_extents(days, spans_touched(fetched), between)
     return World(stamps, SeriesFacts(series=series, days=days, live=live, gaps=gaps, fetched=fetched))
 
 

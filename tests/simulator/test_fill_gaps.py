@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import trio
@@ -22,8 +27,9 @@ from core.model.records import Records, Schema
 from core.store.catalogue import Catalogue
 from core.store.embedded import EmbeddedTickStore
 from core.store.history import EmbeddedHistory
+from core.store.jobs import RUNNING, CatalogueJobs, Job
 from core.store.repository import Gap, SeriesKey
-from ringbuf.control import ControlClient
+from ringbuf.control import ControlClient, ControlError
 from tests.simulator.test_engine import DEADLINE_S, make_plan
 
 SERIES = SeriesKey("SIM.BINANCE", "BTCUSD", Schema.TRADES)
@@ -188,20 +194,42 @@ async def test_a_hand_over_that_makes_no_sense_is_refused(request_of: dict[str, 
         async with trio.open_nursery() as nursery:
             path = await nursery.start(engine.run)
             client = ControlClient(path, timeout_s=10)
-            with pytest.raises(Exception, match=r"bad request|cannot store that"):
+            with pytest.raises(ControlError, match=r"bad request|cannot store that"):
                 await trio.to_thread.run_sync(lambda: client.request("ingest", **asked))
+            assert (await trio.to_thread.run_sync(client.request, "ping"))["pid"] == os.getpid()
             await trio.to_thread.run_sync(client.request, "shutdown")
             client.close()
 
 
-def test_an_interrupted_fetch_is_resumed_by_its_name() -> None:
-    """A job that did not end is listed, and going on with it fetches what is left of what was asked for then."""
-    home = find_paths()
+def interrupted(done: Job) -> Job:
+    """The same work, begun by a process of this machine that ended before it had anything to show."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    begun = {"share": 0.0, "rows": 0, "paid_usd": "0", "host": socket.gethostname(), "pid": child.pid}
+    assert begun.keys() == done.progress.keys()
+    return attrs.evolve(done, state=RUNNING, progress=begun, message="")
+
+
+def test_an_interrupted_fetch_is_gone_on_with(past: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose process is gone is told as interrupted; going on fetches what was asked for then, and only once."""
+    with monkeypatch.context() as patch:
+        patch.setenv("RINGSIDE_HOME", str(tmp_path / "elsewhere"))
+        with contextlib.closing(CatalogueJobs(catalogue_path(find_paths().state), read_only=True)) as jobs:
+            (done,) = jobs.jobs("")
+    state = find_paths().state
+    state.mkdir(parents=True)
+    with contextlib.closing(CatalogueJobs(catalogue_path(state))) as jobs:
+        jobs.save(interrupted(done))
+    assert [(job["job_id"], job["state"]) for job in run("backfill", "status")["jobs"]] == [
+        (done.job_id, "interrupted")
+    ]
+    assert run("backfill", "resume")["rows"][0]["stored"] == len(past)
+    assert np.array_equal(stored()[["ts_event", "price", "sequence"]], past[["ts_event", "price", "sequence"]])
+    again = run("backfill", "resume", done.job_id.rpartition("/")[2])
+    assert [row["state"] for row in again["rows"]] == ["nothing to do"]
+
+
+def test_what_has_ended_is_not_gone_on_with() -> None:
+    """Where the only fetch is done there is nothing to go on with, and the exit code says that nothing was found."""
     fetch()
-    jobs = run("backfill", "status")["jobs"]
-    assert [job["state"] for job in jobs] == ["done"]
-    with pytest.raises(AssertionError, match="nothing to go on with"):
-        run("backfill", "resume")
-    name = jobs[0]["job_id"].rpartition("/")[2]
-    assert run("backfill", "resume", name)["rows"][0]["state"] == "nothing to do"
-    assert home.state.exists()
+    run("backfill", "resume", code=4)

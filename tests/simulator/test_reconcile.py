@@ -165,25 +165,28 @@ async def test_what_the_venue_gave_agrees_with_its_bars(provider: Protocol, cons
 
 @pytest.mark.trio
 async def test_lost_trades_are_found_to_the_last(console: Console, tmp_path: Path) -> None:
-    """Three trades of one day and all of another are missing: errors with those numbers, until holes are recorded."""
+    """Three trades that a full day lacks are an error, a whole lost day is a warning; recorded holes explain both."""
     series = _series("binance")
     async with _venue_of("binance", tmp_path) as venue:
         settings = _settings(tmp_path, binance=venue.rest_url)
         told = await _told("binance", venue)
-        lost = [*_middle(told.records, DAYS[1])[:3], *np.flatnonzero(told.records["ts_event"] // DAY_NS == DAYS[2])]
+        lost = [*_middle(told.records, DAYS[0])[:3], *np.flatnonzero(told.records["ts_event"] // DAY_NS == DAYS[2])]
         fill((series, np.delete(told.records, lost), int(told.ids[-1])))
         found = await _compared(console, settings)
         assert found.code == 10
         assert _findings(found) == [
-            ("error", "venue_count", utc_day(DAYS[1] * DAY_NS), 3),
-            ("error", "venue_missing_day", utc_day(DAYS[2] * DAY_NS), A_DAY),
+            ("error", "venue_count", utc_day(DAYS[0] * DAY_NS), 3),
+            ("warning", "venue_missing_day", utc_day(DAYS[2] * DAY_NS), A_DAY),
         ]
-        assert found.json["rows"][0]["message"] == "37 trades here, 40 at the venue: 3 are missing"
+        assert [row["message"] for row in found.json["rows"]] == [
+            "37 trades here, 40 at the venue: 3 are missing",
+            "no trades here, 40 trades at the venue; nothing was stored or fetched",
+        ]
         assert (found.json["venue_days"], found.json["agree"]) == (4, 2)
         one_day = ("--start", utc_day(DAYS[0] * DAY_NS), "--end", utc_day(DAYS[1] * DAY_NS))
         assert (await _compared(console, settings, *one_day)).json["venue_days"] == 1
         catalogue = Catalogue(catalogue_path())
-        noon_ns = DAYS[1] * DAY_NS + DAY_NS // 2
+        noon_ns = DAYS[0] * DAY_NS + DAY_NS // 2
         catalogue.record_gap(Gap(series=series, start_ns=noon_ns, end_ns=noon_ns, rows=3, cause="disconnect"))
         catalogue.record_gap(
             Gap(
@@ -225,7 +228,7 @@ async def test_a_venue_without_counts_is_compared_by_volume(console: Console, tm
     """What Kraken Futures' candles have more of is told as volume, exactly."""
     async with _venue_of("kraken_futures", tmp_path) as venue:
         told = await _told("kraken_futures", venue)
-        lost = _middle(told.records, DAYS[1])[:1]
+        lost = _middle(told.records, DAYS[0])[:1]
         fill((_series("kraken_futures"), np.delete(told.records, lost), 0))
         found = await _compared(console, _settings(tmp_path, kraken_futures=venue.rest_url))
     (row,) = found.json["rows"]
@@ -240,7 +243,7 @@ async def test_one_venue_that_is_away_does_not_keep_others_from_being_asked(cons
     async with _venue_of("binance", tmp_path) as venue:
         settings = _settings(tmp_path, kraken="http://127.0.0.1:1", binance=venue.rest_url)
         told = await _told("binance", venue)
-        kept = np.delete(told.records, _middle(told.records, DAYS[1])[:1])
+        kept = np.delete(told.records, _middle(told.records, DAYS[0])[:1])
         others = ticks(range(1, 4), stamps=[day * DAY_NS for day in DAYS[1:]])
         gone = SeriesKey("BINANCE", "NOPEUSDT", Schema.TRADES)
         no_more = ticks([1], stamps=[DAYS[3] * DAY_NS], series=gone)

@@ -82,7 +82,8 @@ class RoutingForm:
     def request(self, purpose: Purpose) -> RouteRequest:
         """What the form asks of the router, as the command would: a dataset may be named as an exchange."""
         named = argparse.Namespace(
-            **{name: self.value(name) for name in ("exchange", "provider", "dataset")}, simulated=False
+            **{name: self.value(name) for name in ("exchange", "provider", "dataset")},
+            simulated=self.value("simulated") == YES_OR_NO[1],
         )
         check_exchange(named)
         asset_type = self.value("asset_type")

@@ -37,7 +37,7 @@ VALUES ({", ".join(["%s"] * len(FACTS))}, %s, %s, 0, {_INSTANT}) RETURNING spend
 _COUNTED: Final = f"""
 SELECT coalesce(sum(counted) FILTER (WHERE spent_at >= {_INSTANT}), 0), coalesce(sum(counted), 0)
 FROM (SELECT spent_at, CASE state WHEN 'asked' THEN estimated_usd ELSE paid_usd END AS counted
-      FROM spend WHERE spent_at >= {_INSTANT} AND state <> 'void') AS counting
+      FROM spend WHERE spent_at >= {_INSTANT} AND state <> 'void' AND dataset NOT LIKE 'SIM.%%') AS counting
 """  # noqa: S608 - constants
 _SETTLE: Final = """
 UPDATE spend SET state = %s, paid_usd = %s, rows = %s, billed_bytes = %s, order_id = %s WHERE spend_id = %s

@@ -28,7 +28,7 @@ from core.store.coverage import (
     covered,
     day_coverage,
     day_grid,
-    spans_fetched,
+    spans_touched,
     stretches,
     wanted_spans,
 )
@@ -60,7 +60,7 @@ def facts(
     return SeriesFacts(
         series=series,
         days=days,
-        live=live_extents(days, spans_fetched(fetched), between),
+        live=live_extents(days, spans_touched(fetched), between),
         gaps=tuple(gaps),
         fetched=tuple(fetched),
     )
