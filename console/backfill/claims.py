@@ -48,10 +48,11 @@ def _file_claim(folder: Path, series: SeriesKey) -> Iterator[None]:
     except OSError as error:
         raise storage_error("claiming a series", path, error) from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(series) from None
         yield
-    except BlockingIOError:
-        raise _taken(series) from None
     finally:
         os.close(fd)
 

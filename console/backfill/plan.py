@@ -89,8 +89,9 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class Planned:
-    """What is to be fetched of one symbol: `spans` of [`start_ns`, `end_ns`). `clamped` says why that is less than
-    was asked for, `problem` why there is no plan; then there is no `series` either, perhaps no `route`."""
+    """What is to be fetched of one symbol: `spans` of [`start_ns`, `end_ns`), none longer than `longest_ns` and none in
+    what is `left_out`. `clamped` says why that is less than was asked for, `problem` why there is no plan; then there
+    is no `series` either, perhaps no `route`."""
 
     symbol: str
     decision: Decision
@@ -102,6 +103,8 @@ class Planned:
     spans: Spans = attrs.field(default=NO_SPANS, eq=False)
     days: tuple[PlannedDay, ...] = ()
     clamped: tuple[str, ...] = ()
+    left_out: Spans = attrs.field(default=NO_SPANS, eq=False)
+    longest_ns: int = MOST_DAYS * DAY_NS
     price: Price | None = None
     problem: ConsoleError | None = None
 
@@ -177,7 +180,7 @@ def narrowed(planned: Planned, facts: Facts, *, start_ns: int, end_ns: int, why:
         start_ns=start_ns,
         end_ns=end_ns,
         clamped=(*planned.clamped, why) if why else planned.clamped,
-        spans=left,
+        spans=subtract(left[left[:, 1] - left[:, 0] <= planned.longest_ns], planned.left_out),
         days=_days(planned.calendar, covered(known, start_ns, end_ns), left, start_ns=start_ns, end_ns=end_ns),
     )
 
@@ -205,7 +208,13 @@ def without_pending(planned: Planned) -> Planned:
     if not len(intersect(planned.spans, pending)):
         return planned
     why = (*planned.clamped, "days that the venue has not finished are left out")
-    return attrs.evolve(planned, spans=subtract(planned.spans, pending), clamped=why)
+    return attrs.evolve(planned, spans=subtract(planned.spans, pending), left_out=pending, clamped=why)
+
+
+def without_longer(planned: Planned, longest_ns: int) -> Planned:
+    """The plan without pieces that are longer, now and when it is looked at again."""
+    spans = planned.spans[planned.spans[:, 1] - planned.spans[:, 0] <= longest_ns]
+    return attrs.evolve(planned, spans=spans, longest_ns=longest_ns)
 
 
 def total_price(plans: Sequence[Planned]) -> Price | None:

@@ -28,7 +28,7 @@ from console.backfill.source import Allowance, Delivery, Say, Source
 from console.batch.db_target import Target
 from console.spending import plain
 from core.clock import NS_PER_S, iso_ns, monotonic_ns, wall_ns
-from core.errors import ConsoleError
+from core.errors import ConsoleError, PermanentError
 from core.model.records import Records
 from core.model.spans import total_ns
 from core.store.batch import summed
@@ -267,6 +267,10 @@ class _Filling:
             self._mark(self.done_ns, self._end_ns, rows=0, source=BEGUN)
             self._begun = True
         result = self._tools.keeper.keep(self._series, records, newest_id)
+        if not newest_id and result.duplicates and not self._series.schema.is_bars:
+            # The store tells records of this series by ids, and took these, which have none, for one that it has.
+            lost = f"{result.duplicates} records of {self._series} without an id"
+            raise PermanentError("cannot be stored", f"{lost}, beside others that have one")
         return attrs.evolve(result, duplicates=result.duplicates + duplicates)
 
     def _surplus_among(self, among_ns: tuple[int, int]) -> Surplus:

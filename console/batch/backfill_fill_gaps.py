@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from console.backfill.run import Outcome
     from core.store.repository import SeriesKey
 
+MAX_DAYS: Final = 31
 COLUMNS: Final = (
     "venue", "symbol", "schema", "start", "end", "start_ns", "end_ns", "cause", "detail", "missing", "recovered",
     "state",
@@ -32,10 +33,13 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Holes are what a recorded gap says, and days without a record between two others; hours in which the "
         "market is closed are none. Without --symbols all series of the schema are looked at. Just the holes are "
-        "fetched. Exit code 0 when no hole is left or there was none, 9 when some are left."
+        "fetched, and none that is longer than --max-days. Exit code 0 when no hole is left or there was none, 9 "
+        "when some are left."
     )
     add_request_options(parser, symbols=False, since=False)
     add_spending_options(parser)
+    parser.add_argument("--max-days", type=int, default=MAX_DAYS, metavar="N",
+                        help=f"leave holes that are longer alone (default: {MAX_DAYS})")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="show the holes, and fetch nothing")
 
 
@@ -60,10 +64,14 @@ def _fill(context: Context, books: Books, shelf: Shelf) -> int:
 
     from console.backfill.command import STOPPED, fetched, run_async
     from console.backfill.filling import is_filled, rows_between
+    from console.backfill.plan import without_longer
     from console.backtests.progress import progress_of
+    from core.clock import DAY_NS
 
     plans = _plans(context, books)
     holes = _holes(context, books, plans)
+    longest_ns = context.arguments.max_days * DAY_NS
+    plans = [without_longer(planned, longest_ns) for planned in plans]
     wanted = [planned for planned in plans if planned.problem is not None or len(planned.spans)]
     outcomes: list[Outcome] = []
     if wanted:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from console.batch import output
+from console.batch.backfill_fill_gaps import MAX_DAYS
 from console.batch.backfill_fill_gaps import run as fill
 from console.batch.backfill_options import add_spending_options
 from console.batch.db_target import add_store_option
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs = [] if books.shelf is None else books.shelf.jobs.jobs(KIND)
     job = _chosen(jobs, arguments.job)
     output.talk(f"going on with {job.job_id}")
-    asked = {"faults": "", "dry_run": False, "job_id": job.job_id, **job.request}
+    asked = {"faults": "", "dry_run": False, "max_days": MAX_DAYS, "job_id": job.job_id, **job.request}
     again = fill if job.request.get("action") == "fill-gaps" else fetch
     return again(argparse.Namespace(**(vars(arguments) | asked)))
 

@@ -50,6 +50,8 @@ MISSING: Final = "missing"
 SHUT: Final = "closed"
 FUTURE: Final = "future"
 
+NOT_LIVE: Final = "not followed live, and not in what was fetched"
+LATEST_NS: Final = 2**62
 QUIET_DAYS: Final = 7
 """So many days without a record weekends and holidays make up."""
 
@@ -98,6 +100,16 @@ class DayCoverage:
 def covered(facts: SeriesFacts, start_ns: int, end_ns: int) -> Spans:
     """What of a range is there: fetched, or followed live without a gap."""
     return clip(union(spans_fetched(facts.fetched), _live(facts)), start_ns, end_ns)
+
+
+def not_live(facts: SeriesFacts) -> list[Gap]:
+    """Whenever a series was not followed live, as gaps: ids that are missing there were not in what was fetched, or
+    were never asked for."""
+    left = subtract(spans_of([(1, LATEST_NS)]), _live(facts))
+    return [
+        Gap(series=facts.series, start_ns=start_ns - 1, end_ns=end_ns, rows=0, cause=NOT_LIVE)
+        for start_ns, end_ns in left.tolist()
+    ]
 
 
 def wanted_spans(facts: SeriesFacts, calendar: Calendar, start_ns: int, end_ns: int) -> Spans:

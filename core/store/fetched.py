@@ -12,14 +12,13 @@ from core.clock import wall_ns
 from core.errors import ConfigurationError
 from core.model.records import Schema
 from core.store.catalogue_tables import STEPS
-from core.store.repository import Gap, SeriesKey
+from core.store.repository import SeriesKey
 from core.store.sqlite import Database
 
 BOUGHT: Final = "bought"
 RECOVERED: Final = "recovered"
 BEGUN: Final = "begun"
 """Not a source: of such a stretch some records may be stored, which say nothing of what lies between them."""
-TOLD_IN_FULL: Final = "not in the history that was fetched"
 
 _COLUMNS: Final = "venue, symbol, schema, start_ns, end_ns, rows, source, job_id, noted_ns"
 _OF_SERIES: Final = " WHERE venue = ? AND symbol = ? AND schema = ?"
@@ -98,15 +97,6 @@ class CatalogueFetched:
     def close(self) -> None:
         """Let go. May be called twice."""
         self._database.close()
-
-
-def told_gaps(fetched: Iterable[Fetched]) -> list[Gap]:
-    """The same stretches as what explains why ids within them are missing: the venue told all it has."""
-    return [
-        Gap(series=one.series, start_ns=one.start_ns, end_ns=one.end_ns, rows=0, cause=TOLD_IN_FULL)
-        for one in fetched
-        if one.source != BEGUN
-    ]
 
 
 def joined(known: dict[int, Fetched], one: Fetched) -> tuple[list[int], Fetched | None]:

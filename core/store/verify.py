@@ -15,9 +15,12 @@ from core.errors import ConsoleError
 from core.model.records import Records, Schema
 from core.store.audit import audit
 from core.store.catalogue import Catalogue
+from core.store.coverage import not_live
+from core.store.coverage_facts import days_by_series, facts_of
 from core.store.days import DayReader, Piece, map_plain, merged
 from core.store.faults import DayMovedError, storage_error
-from core.store.fetched import CatalogueFetched, told_gaps
+from core.store.fetched import CatalogueFetched
+from core.store.history import EmbeddedHistory
 from core.store.holes import IdHoles
 from core.store.lock import is_locked
 from core.store.losses import Loss, is_put_aside, loss_of_aside
@@ -71,7 +74,7 @@ def verify_directory(
     found = [(series, folder, days_of_folder(folder)) for series, folder in all_series(directory)]
     aside = {} if catalogue is None else catalogue.put_aside(directory)
     check = _Check(known if catalogue is not None else None, aside, alive=is_locked(directory))
-    gaps = [] if catalogue is None else [*catalogue.gaps(), *_asked_for(catalogue.path)]
+    gaps = [] if catalogue is None else [*catalogue.gaps(), *_asked_for(catalogue, directory)]
     total, done = sum(len(days) for _, _, days in found), 0
     for series, folder, days in found:
         holes = holes_of(series, gaps)
@@ -86,9 +89,13 @@ def verify_directory(
         yield from check.missing(catalogue.segments(directory))
 
 
-def _asked_for(path: Path) -> list[Gap]:
-    with contextlib.closing(CatalogueFetched(path, read_only=True)) as book:
-        return told_gaps(book.fetched())
+def _asked_for(catalogue: Catalogue, directory: Path) -> list[Gap]:
+    # Of series of which something was fetched: whenever they were not followed live.
+    with contextlib.closing(CatalogueFetched(catalogue.path, read_only=True)) as book:
+        wanted = {one.series for one in book.fetched()}
+        days = days_by_series(catalogue.day_rows())
+        history = EmbeddedHistory(directory)
+        return [gap for facts in facts_of(history, catalogue, book, wanted, known=days) for gap in not_live(facts)]
 
 
 class _Check:

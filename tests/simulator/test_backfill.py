@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import threading
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import pytest
 import trio
 
 from console.__main__ import main
+from console.backfill.keeping import FilesKeeper
 from core.clock import DAY_NS
 from core.model.records import Records, Schema
+from core.store.catalogue import Catalogue
+from core.store.embedded import EmbeddedTickStore
 from core.store.history import EmbeddedHistory
 from core.store.repository import SeriesKey
 from providers.simulated.databento_faults import DOWNLOAD
@@ -172,6 +176,72 @@ async def test_what_cannot_be_right_is_stored_nowhere(tmp_path: Path, fault: Any
         assert found == code
         assert answer["error"]["message"] if "error" in answer else answer["rows"][0]["problem"]
     assert not (tmp_path / "data" / "ticks").exists() or not len(stored(tmp_path))
+
+
+@pytest.mark.trio
+async def test_a_wider_wish_pays_only_for_what_no_order_holds(tmp_path: Path) -> None:
+    """After an order for two days that was never downloaded four are wished for: two orders, each day paid once."""
+    records = trades(4, 50)
+    async with selling(sold(records)) as (running, environment):
+        running.page_faults[DOWNLOAD].extend(["500"] * 8)
+        code, _ = await ask(command(2, "--yes"), environment, tmp_path)
+        assert (code, len(running.desk.charged)) == (7, 1)
+        running.page_faults[DOWNLOAD].clear()
+        code, _ = await ask(command(4, "--yes"), environment, tmp_path)
+        spans = [(int(one.asked["start"]), int(one.asked["end"])) for one in running.desk.charged]
+    begin, middle, end = (FIRST_DAY_NS + days * DAY_NS for days in (0, 2, 4))
+    assert (code, spans) == (0, [(begin, middle), (middle, end)])
+    assert same(stored(tmp_path), records)
+
+
+@pytest.mark.trio
+async def test_days_that_are_pending_are_fetched_later(tmp_path: Path) -> None:
+    """A day that the vendor has not finished is left out, and said to be; the next time it is bought."""
+    async with selling(sold(trades(2, 30))) as (running, environment):
+        running.desk.conditions["2024-01-03"] = "pending"
+        code, answer = await ask(command(2, "--yes"), environment, tmp_path)
+        assert (code, answer["rows"][0]["stored"]) == (0, 30)
+        assert "not finished" in answer["rows"][0]["clamped"]
+        running.desk.conditions.clear()
+        code, answer = await ask(command(2, "--yes"), environment, tmp_path)
+        assert (code, answer["rows"][0]["stored"]) == (0, 30)
+
+
+@pytest.mark.trio
+async def test_what_a_kill_left_is_no_edge_of_something_live(tmp_path: Path) -> None:
+    """Beside live trades of a later day a fetch that was killed after its first records is not taken for complete."""
+    records = trades(3, 200)
+    async with selling(sold(records)) as (_, environment):
+        with (
+            closing(Catalogue(tmp_path / "state" / "catalogue.sqlite3")) as catalogue,
+            closing(EmbeddedTickStore(tmp_path / "data" / "ticks", catalogue)) as store,
+        ):
+            store.append(SERIES, records[400:], 0)
+        pid = os.fork()
+        if pid == 0:
+            _die_after_storing(command(2, "--yes"), environment, tmp_path)
+        await trio.to_thread.run_sync(os.waitpid, pid, 0)
+        assert 200 < len(stored(tmp_path)) < 600
+        code, _ = await ask(command(2, "--yes"), environment, tmp_path)
+    assert code == 0
+    assert same(stored(tmp_path), records)
+
+
+def _die_after_storing(arguments: list[str], environment: dict[str, str], home: Path) -> None:
+    # In a process of its own: killed between the first records and the note that they are there.
+    os.environ.update(environment, RINGSIDE_HOME=str(home))
+    kept = FilesKeeper.keep
+
+    def keep_and_die(self: FilesKeeper, series: SeriesKey, found: Records, newest_id: int) -> None:
+        kept(self, series, found[: len(found) // 2], newest_id)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    FilesKeeper.keep = keep_and_die  # type: ignore[assignment]
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    worker = threading.Thread(target=main, args=(arguments,))
+    worker.start()
+    worker.join()
+    os._exit(70)
 
 
 async def bought_until(kill_after_s: float, arguments: list[str], environment: dict[str, str], home: Path) -> None:

@@ -119,6 +119,21 @@ def test_ids_that_a_whole_history_lacks_are_no_error(past: Records) -> None:
     assert {row["code"] for row in found["rows"]} == {"known_gap"}
 
 
+def test_ids_between_two_histories_are_no_error() -> None:
+    """What was never asked for between two ranges that were fetched is no error of `db verify`."""
+    meant = ("fetch", "--symbols", "BTCUSD", "--exchange", "BINANCE", "--simulated")
+    for day in ("2024-01-01", "2024-01-05"):
+        run(*meant, "--start", f"{day} 00:00", "--end", f"{day} 00:10")
+    assert run("db", "verify")["errors"] == 0
+
+
+def test_a_hole_that_is_too_long_is_left_alone(past: Records) -> None:
+    """With --max-days 0 nothing is fetched, the hole is told as left, and the exit code is 9."""
+    store_with_a_hole(past)
+    (hole,) = fill("--max-days", "0", code=9)["rows"]
+    assert (hole["state"], hole["recovered"]) == ("left", 0)
+
+
 def test_nothing_stored_has_no_holes() -> None:
     """Of an empty store nothing is asked, and nothing is made by looking."""
     assert fill("--dry-run")["holes"] == 0

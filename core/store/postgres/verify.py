@@ -12,7 +12,8 @@ from core.clock import DAY_NS
 from core.errors import PermanentError
 from core.model.records import Schema
 from core.store.audit import audit
-from core.store.fetched import told_gaps
+from core.store.coverage import not_live
+from core.store.coverage_facts import facts_of
 from core.store.postgres.books import PostgresBooks
 from core.store.postgres.connection import connect, printable_url
 from core.store.postgres.encoding import number
@@ -22,7 +23,7 @@ from core.store.postgres.fetched import PostgresFetched
 from core.store.postgres.packed import Chunk, chunk_keys, load_chunk
 from core.store.postgres.pages import Span, rows_of
 from core.store.postgres.partitions import PACKING_S, snapshot
-from core.store.postgres.reading import PLANNING, merged, numbers_of
+from core.store.postgres.reading import PLANNING, PostgresReader, merged, numbers_of
 from core.store.postgres.series import days_of_series, find_series, stored_series
 from core.store.postgres.tables import table_of
 from core.store.repository import Gap, SeriesKey
@@ -42,7 +43,12 @@ def verify_database(url: str, progress: VerifyProgress | None = None) -> Iterato
         ConsoleError: the database cannot be read.
     """
     with closing(PostgresBooks(url)) as books, closing(PostgresFetched(url)) as told:
-        gaps = [*books.gaps(), *told_gaps(told.fetched())]
+        gaps = books.gaps()
+        wanted = {one.series for one in told.fetched()}
+        with closing(PostgresReader(url)) as reader:
+            known = told.day_extents() if wanted else {}
+            for facts in facts_of(reader, books, told, wanted, known=known):
+                gaps += not_live(facts)
     exchange = Exchange(connect(url, statement_s=PACKING_S), timeout_s=PACKING_S)
     try:
         exchange.script(PLANNING)

@@ -25,6 +25,7 @@ from console.backfill.plan import (
     narrowed,
     total_price,
     with_conditions,
+    without_pending,
 )
 from console.routing import decide_for
 from core.clock import DAY_NS, NS_PER_S, parse_rfc3339_ns
@@ -148,16 +149,17 @@ def test_the_future_has_no_history() -> None:
 
 
 def test_a_symbol_without_a_plan_does_not_keep_the_others_from_theirs() -> None:
-    """In the order of the symbols, each with its own problem; what a venue only streams is one."""
+    """In the order of the symbols, each with its own problem; what a venue does not tell afterwards is one."""
     asked = wish("ESH5", "?", "NQH5", end_ns=THURSDAY_NS + DAY_NS)
     plans = make_plan(asked, on("CME"), nothing, now_ns=NOW_NS)
     assert [planned.symbol for planned in plans] == ["ESH5", "?", "NQH5"]
     assert [planned.problem is None for planned in plans] == [True, False, True]
     assert (plans[1].series, plans[1].route, plans[1].days) == (None, None, ())
-    quotes = wish("BTCUSD", schema=Schema.QUOTES, end_ns=THURSDAY_NS + DAY_NS)
-    (planned,) = make_plan(quotes, on("BINANCE"), nothing, now_ns=NOW_NS)
-    assert isinstance(planned.problem, UsageError)
-    assert planned.series is None
+    for schema in (Schema.QUOTES, Schema.BARS_1S):
+        untold = wish("BTCUSD", schema=schema, end_ns=THURSDAY_NS + DAY_NS)
+        (planned,) = make_plan(untold, on("BINANCE"), nothing, now_ns=NOW_NS)
+        assert isinstance(planned.problem, UsageError)
+        assert planned.series is None
 
 
 @pytest.mark.parametrize(
@@ -188,6 +190,18 @@ def test_the_venue_s_word_is_kept_by_its_day() -> None:
     told = with_conditions(planned, {"2024-01-05": "degraded", "2024-01-06": "missing"})
     assert [day.condition for day in told.days] == [None, "degraded"]
     assert states(told) == states(planned)
+
+
+def test_a_day_that_the_venue_has_not_finished_waits() -> None:
+    """It is taken out of what is left, and that is said; where such a day is stored nothing changes."""
+    pending = {"2024-01-05": "pending", "2024-01-06": "available"}
+    asked = wish("ESH5", end_ns=THURSDAY_NS + 5 * DAY_NS)
+    (planned,) = make_plan(asked, on("CME"), nothing, now_ns=NOW_NS)
+    told = without_pending(with_conditions(planned, pending))
+    assert hours(told) == [[0, 24], [48, 120]]
+    assert told.clamped == ("days that the venue has not finished are left out",)
+    (planned,) = make_plan(asked, on("CME"), bought((24, 48)), now_ns=NOW_NS)
+    assert without_pending(with_conditions(planned, pending)).clamped == ()
 
 
 def test_the_price_of_several_is_their_sum() -> None:
