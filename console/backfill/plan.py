@@ -89,9 +89,9 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class Planned:
-    """What is to be fetched of one symbol: `spans` of [`start_ns`, `end_ns`), none longer than `longest_ns` and none in
-    what is `left_out`. `clamped` says why that is less than was asked for, `problem` why there is no plan; then there
-    is no `series` either, perhaps no `route`."""
+    """What is to be fetched of one symbol: `spans` of [`start_ns`, `end_ns`), none longer than `longest_ns`, none in
+    what is `left_out`. `clamped` says why that is less than was asked for, `problem` why there is no plan; then
+    there is no `series` either, perhaps no `route`."""
 
     symbol: str
     decision: Decision

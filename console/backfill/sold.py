@@ -118,14 +118,16 @@ class SoldHistory:
             if number < len(files) and file.day is not None and file.day != following:
                 whole_ns = max(min((file.day + 1) * DAY_NS, end_ns), done_ns)
             among_ns = (done_ns, end_ns if whole_ns == done_ns else whole_ns)
-            async with aclosing(self._pages(order, file, piece)) as pages:
+            async with aclosing(self._pages(order, file, piece, end_ns)) as pages:
                 async for records in pages:
                     yield Delivery(records=records, until_ns=done_ns, among_ns=among_ns)
             done_ns = whole_ns
             yield _nothing(planned, done_ns)
         yield _nothing(planned, end_ns)
 
-    async def _pages(self, order: Order, file: OrderFile, request: RangeRequest) -> AsyncGenerator[Records, None]:
+    async def _pages(
+        self, order: Order, file: OrderFile, request: RangeRequest, end_ns: int
+    ) -> AsyncGenerator[Records, None]:
         # The records of a file that lie in the range. It is ours, and goes when it is read.
         path = await self._downloaded(order, file)
         try:
@@ -134,6 +136,8 @@ class SoldHistory:
                 while (page := await trio.to_thread.run_sync(next, pages, None)) is not None:
                     received = page["ts_recv" if "ts_recv" in (page.dtype.names or ()) else "ts_event"]
                     inside = (received >= np.uint64(request.start_ns)) & (received < np.uint64(request.end_ns))
+                    # Of what was received late that is wanted which happened before.
+                    inside &= (received < np.uint64(end_ns)) | (page["ts_event"] < np.uint64(end_ns))
                     yield page if inside.all() else page[inside]
         finally:
             with contextlib.suppress(OSError):
