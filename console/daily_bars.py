@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
 import trio
 
+from console.batch.loops import run_quietly
 from console.plan import LIVE_PROVIDERS, FeedPlan
 from console.venues import fetch_catalogue, find_endpoints
 from console.wiring import make_provider, provider_infos
@@ -75,13 +77,9 @@ def ask_venues(asked: Sequence[Question], settings: Settings, *, simulated: bool
             note(f"asking {venue}", len(answers) / total)
 
         try:
-            trio.run(_ask, plans[venue], each, answers, step, restrict_keyboard_interrupt_to_checkpoints=True)
+            run_quietly(partial(_ask, plans[venue], each, answers, step))
         except ConsoleError as error:
             answers.update({question.series: error for question in each if question.series not in answers})
-        except BaseExceptionGroup as group:
-            if group.subgroup(KeyboardInterrupt) is not None:  # from within a nursery
-                raise KeyboardInterrupt from None
-            raise
     return answers
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import trio
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
     from config.schema import Settings
     from console.backtests.progress import JsonProgress
     from console.batch.progress import ProgressLine
-
-T = TypeVar("T")
 
 UNCONFIRMED: Final = "nothing is bought without a yes"
 STOPPED: Final = "stopped; what came is stored, and backfill resume goes on"
@@ -239,20 +236,3 @@ async def fetched(
         check_confirmed(plans, context.arguments)
         with run_of(context, books, shelf, sources, progress) as run:
             return await run.fetch(plans)
-
-
-def run_async(work: Callable[[], Awaitable[T]], *, stopped: str = "") -> T:
-    """Run `work` on an event loop of its own; an interruption comes out as one, and then `stopped` is said."""
-    # What the log says of a venue is told once, as an error in words.
-    logger = logging.getLogger("ringside")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        return trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
-    except (KeyboardInterrupt, BaseExceptionGroup) as error:
-        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is None:
-            raise
-        talk(*filter(None, [stopped]))
-        raise KeyboardInterrupt from None
-    finally:
-        logger.setLevel(before)

@@ -32,7 +32,6 @@ Row = dict[str, Any]
 Wanted = Callable[[SeriesKey], bool]
 
 MOST_SERIES: Final = 2000
-MOST_DAYS: Final = 3660
 RECENT: Final = 20
 _WITH_HOLES: Final = (GRID_MISSING, GRID_PARTIAL, GRID_LOST)
 _SIGNS: Final = np.frombuffer(GRID.encode(), "S1")

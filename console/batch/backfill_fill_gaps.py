@@ -62,10 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _fill(context: Context, books: Books, shelf: Shelf) -> int:
     from functools import partial
 
-    from console.backfill.command import STOPPED, fetched, run_async
+    from console.backfill.command import STOPPED, fetched
     from console.backfill.filling import is_filled, rows_between
     from console.backfill.plan import without_longer
     from console.backtests.progress import progress_of
+    from console.batch.loops import run_quietly
     from core.clock import DAY_NS
 
     plans = _plans(context, books)
@@ -76,7 +77,7 @@ def _fill(context: Context, books: Books, shelf: Shelf) -> int:
     outcomes: list[Outcome] = []
     if wanted:
         with progress_of(context.arguments.progress, "filling holes") as progress:
-            outcomes = run_async(partial(fetched, context, wanted, books, shelf, progress), stopped=STOPPED)
+            outcomes = run_quietly(partial(fetched, context, wanted, books, shelf, progress), stopped=STOPPED)
     ticks = books.reading.ticks
     recovered = {hole: rows_between(ticks, hole.series, hole.stretch) - hole.rows for hole in holes}
     facts = {series: books.facts(series) for series in {hole.series for hole in holes}}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from console.batch import output
 from console.batch.db_options import SCHEMAS, TIMES, parse_instant
 from console.batch.db_target import add_store_option
+from console.batch.route import add_routing_options
 from core.errors import UsageError
 
 if TYPE_CHECKING:
     from console.backfill.plan import Wish
 
-ASSET_TYPES: Final = ("futures", "equity", "crypto")
 _KEPT: Final = (
     "symbols", "exchange", "asset_type", "provider", "dataset", "schema", "start", "end", "simulated", "seed",
 )  # fmt: skip
@@ -23,10 +23,7 @@ _KEPT: Final = (
 def add_request_options(parser: argparse.ArgumentParser, *, symbols: bool = True, since: bool = True) -> None:
     """The options that say what is wanted; `symbols` and the time it begins are required where so said."""
     parser.add_argument("--symbols", required=symbols, metavar="LIST", help="like ESH5 or BTCUSD,ETHUSD")
-    parser.add_argument("--exchange", default="", help="like CME, NASDAQ or KRAKEN; a dataset's name will do")
-    parser.add_argument("--asset-type", choices=ASSET_TYPES, help="what they are (default: by exchange and form)")
-    parser.add_argument("--provider", default="", help="who is asked, whatever the routing says")
-    parser.add_argument("--dataset", default="", help="which dataset of databento, as GLBX.MDP3")
+    add_routing_options(parser)
     parser.add_argument("--schema", choices=SCHEMAS, default="trades", help="kind of record (default: trades)")
     parser.add_argument(
         "--start", required=since, metavar="TIME", help=f"first instant, {TIMES}; or 30d for 30 days ago"

@@ -93,7 +93,7 @@ def _print_tables(envelope: Row, rows: list[Row], *, detailed: bool) -> None:
     jobs = [{name: job[name] for name in _JOB} for job in envelope["jobs"][:JOBS_SHOWN]]
     if jobs:
         output.write_rows(jobs, form="table", core=_JOB[:7])
-        output.talk(f"{len(envelope['jobs'])} fetches are written down")
+        output.talk(f"fetches written down: {len(envelope['jobs'])}")
     else:
         output.talk("nothing was fetched yet")
     output.write_rows([_short(row) for row in rows], form="table", core=_SERIES[:8])

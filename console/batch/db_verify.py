@@ -142,7 +142,6 @@ def _results(
     # Of every series that could be compared; of the others the failure.
     from config.paths import find_paths
     from console.batch.engine_plan import load_settings
-    from console.batch.venue_lists import quiet
     from console.daily_bars import ask_venues
     from console.reconciling import compare
 
@@ -151,8 +150,7 @@ def _results(
         progress(part)
 
     settings = load_settings(arguments.config, find_paths()).settings
-    with quiet():
-        answers = ask_venues(chosen.questions, settings, simulated=arguments.simulated, note=note)
+    answers = ask_venues(chosen.questions, settings, simulated=arguments.simulated, note=note)
     for question in chosen.questions:
         told = answers.get(question.series)
         if isinstance(told, ConsoleError):

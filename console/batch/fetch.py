@@ -61,7 +61,8 @@ def show_plan(arguments: argparse.Namespace, *, price: bool) -> int:
     """Print what would be fetched; nothing is made or changed. The exit code is 9 when some symbols have no plan, and
     that of the problem when none has."""
     from console.backfill.books import books_to_read
-    from console.backfill.command import context_of, limits_now, planned_from, priced, run_async, sources_to_price
+    from console.backfill.command import context_of, limits_now, planned_from, priced, sources_to_price
+    from console.batch.loops import run_quietly
 
     context = context_of(arguments)
     with books_to_read(context.target) as books:
@@ -72,7 +73,7 @@ def show_plan(arguments: argparse.Namespace, *, price: bool) -> int:
                 async with sources_to_price(context) as sources:
                     return await priced(plans, sources, books)
 
-            plans = run_async(ask)
+            plans = run_quietly(ask)
         limits = limits_now(context, books)
     return _print_plan(arguments, plans, store=context.target.place, limits=limits, asked=price)
 
@@ -137,15 +138,16 @@ def fetch(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from console.backfill.books import books_to_write
-    from console.backfill.command import STOPPED, context_of, fetched, limits_now, planned_from, run_async
+    from console.backfill.command import STOPPED, context_of, fetched, limits_now, planned_from
     from console.backtests.progress import progress_of
+    from console.batch.loops import run_quietly
 
     context = context_of(arguments)
     wish = wish_of(arguments, now_ns=context.now_ns)
     with books_to_write(context.target) as (books, shelf):
         plans = planned_from(context, wish, books)
         with progress_of(arguments.progress, "fetching") as progress:
-            outcomes = run_async(partial(fetched, context, plans, books, shelf, progress), stopped=STOPPED)
+            outcomes = run_quietly(partial(fetched, context, plans, books, shelf, progress), stopped=STOPPED)
         limits = limits_now(context, books)
     return print_outcomes(arguments, outcomes, store=context.target.place, limits=limits)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.batch import output
+from console.batch.loops import run_quietly
 from console.plan import DATASET_PROVIDERS, ProviderName
 from core.errors import ConsoleError
 
@@ -28,8 +28,6 @@ def ask_venue(
     Raises:
         ConsoleError: the venue cannot be asked, or its answer cannot be used.
     """
-    import trio
-
     from console.batch.engine_plan import feed_plans
     from console.venues import fetch_catalogue
 
@@ -49,13 +47,7 @@ def ask_venue(
     )
     (plan,) = feed_plans(described, settings)
     output.talk(f"asking {'the simulated ' * simulated}{provider} what it lists")
-    try:
-        with quiet():
-            return trio.run(fetch_catalogue, plan, restrict_keyboard_interrupt_to_checkpoints=True)
-    except BaseExceptionGroup as group:
-        if group.subgroup(KeyboardInterrupt) is not None:  # from within a nursery
-            raise KeyboardInterrupt from None
-        raise
+    return run_quietly(partial(fetch_catalogue, plan))
 
 
 class VenueLists:
@@ -85,14 +77,3 @@ class VenueLists:
                 output.talk(f"not checked with {source[0]}: {error}")
                 self._lists[source] = None
         return self._lists[source]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Say nothing of what the log is told: what is left out of a list is counted in it, and would be lines here."""
-    logger, nowhere = logging.getLogger("ringside"), logging.NullHandler()
-    logger.addHandler(nowhere)
-    try:
-        yield
-    finally:
-        logger.removeHandler(nowhere)
