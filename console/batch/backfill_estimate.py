@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 
-from console.batch import output
 from console.batch.backfill_options import add_request_options, check_exchange
 from console.batch.fetch import show_plan
 
@@ -27,6 +26,4 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_exchange(arguments)
     price = arguments.price or arguments.simulated or bool(os.environ.get(VARIABLE, "").strip())
-    if not price:
-        output.talk(f"no price of Databento's history: {VARIABLE} is not set")
     return show_plan(arguments, price=price)

@@ -102,12 +102,14 @@ def exit_code_of(problems: Sequence[ConsoleError | None]) -> int:
 
 
 def _notes(plans: list[Planned], *, asked: bool) -> list[str]:
+    from providers.databento.key import VARIABLE
+
     able = [planned for planned in plans if planned.problem is None and planned.route is not None]
     notes = []
     if able and not any(len(planned.spans) for planned in able):
         notes.append("nothing is left to fetch")
     elif not asked and any(planned.route and planned.route.dataset for planned in able):
-        notes.append("no price was asked for; --price asks")
+        notes.append(f"no price was asked for; --price asks, with a key in {VARIABLE}")
     elif not asked and able:
         notes.append("this history costs nothing")
     return notes

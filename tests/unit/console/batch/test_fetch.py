@@ -44,6 +44,7 @@ def test_an_estimate_without_a_key_is_the_plan_and_says_so(capsys: pytest.Captur
     meant = ("--symbols", "AAPL", "--exchange", "NASDAQ", "--asset-type", "equity", *FUTURE[4:])
     code, plan = asked(capsys, "backfill", "estimate", *meant)
     assert (code, plan["rows"][0]["dataset"], plan["priced"]) == (0, "XNAS.ITCH", False)
+    assert "DATABENTO_API_KEY" in plan["notes"][0]
     code, plan = asked(capsys, "backfill", "estimate", *meant, "--price")
     assert (code, "DATABENTO_API_KEY" in plan["rows"][0]["problem"]) == (6, True)
 
