@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         with books_to_read(context.target) as books:
             plans = _plans(context, books)
             holes = _holes(context, books, plans)
-            return _print(context, holes, [], left=set(holes), recovered={})
+            return _print(context, holes, [], stored=len(plans), left=set(holes), recovered={})
     with books_to_write(context.target) as (books, shelf):
         return _fill(context, books, shelf)
 
@@ -82,7 +82,7 @@ def _fill(context: Context, books: Books, shelf: Shelf) -> int:
     recovered = {hole: rows_between(ticks, hole.series, hole.stretch) - hole.rows for hole in holes}
     facts = {series: books.facts(series) for series in {hole.series for hole in holes}}
     left = {hole for hole in holes if not is_filled(facts[hole.series], hole)}
-    return _print(context, holes, outcomes, left=left, recovered=recovered)
+    return _print(context, holes, outcomes, stored=len(plans), left=left, recovered=recovered)
 
 
 def _plans(context: Context, books: Books) -> list[Planned]:
@@ -134,7 +134,13 @@ def _holes(context: Context, books: Books, plans: list[Planned]) -> list[Hole]:
 
 
 def _print(
-    context: Context, holes: list[Hole], outcomes: list[Outcome], *, left: set[Hole], recovered: Mapping[Hole, int]
+    context: Context,
+    holes: list[Hole],
+    outcomes: list[Outcome],
+    *,
+    stored: int,
+    left: set[Hole],
+    recovered: Mapping[Hole, int],
 ) -> int:
     from console.spending import plain
 
@@ -155,8 +161,9 @@ def _print(
     output.write_rows(shown, form=arguments.format, envelope=envelope, columns=COLUMNS)
     if arguments.format == "table":
         output.talk(*(str(problem) for problem in problems))
+        none = "no hole is known" if stored else "nothing that was asked for is stored"
         noun = "hole" if len(holes) == 1 else "holes"
-        output.talk(f"{len(holes)} {noun}, {len(left)} left" if holes else "no hole is known")
+        output.talk(f"{len(holes)} {noun}, {len(left)} left" if holes else none)
     if problems and len(left) == len(holes):
         return problems[0].exit_code
     return PARTLY_DONE if left and not arguments.dry_run else 0

@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detailed:
         envelope["routing"] = _routing(context.settings)
     if arguments.format == "table":
-        _print_tables(envelope, rows, detailed=arguments.detailed)
+        narrowed = bool(arguments.venue or arguments.symbols or arguments.schema)
+        _print_tables(envelope, rows, detailed=arguments.detailed, narrowed=narrowed)
     else:
         output.write_rows(rows, form=arguments.format, envelope=envelope, columns=_SERIES)
     return 0
@@ -89,7 +90,7 @@ def _routing(settings: Any) -> Row:
     return found
 
 
-def _print_tables(envelope: Row, rows: list[Row], *, detailed: bool) -> None:
+def _print_tables(envelope: Row, rows: list[Row], *, detailed: bool, narrowed: bool) -> None:
     jobs = [{name: job[name] for name in _JOB} for job in envelope["jobs"][:JOBS_SHOWN]]
     if jobs:
         output.write_rows(jobs, form="table", core=_JOB[:7])
@@ -103,7 +104,7 @@ def _print_tables(envelope: Row, rows: list[Row], *, detailed: bool) -> None:
     if detailed:
         output.write_object({"routing": envelope["routing"]}, form="table")
     if not rows:
-        output.talk("nothing is stored")
+        output.talk("nothing that was asked for is stored" if narrowed else "nothing is stored")
 
 
 def _short(row: Row) -> Row:

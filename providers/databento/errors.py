@@ -144,7 +144,8 @@ def _meaning(asked: str, error: BaseException) -> ConsoleError | None:
             hint = "REQUESTS_CA_BUNDLE names the certificates to trust"
             return TransientError(asked, "no encrypted connection", hint=hint)
         case http.RequestException() if not isinstance(error, ValueError):
-            return TransientError(asked, type(error).__name__)
+            reached = not isinstance(error, http.ConnectionError | http.Timeout)
+            return TransientError(asked, type(error).__name__ if reached else "no connection, or no answer in time")
         case OSError() if not isinstance(error, http.RequestException):
             return ConfigurationError(asked, error.strerror or type(error).__name__)
         case _:
