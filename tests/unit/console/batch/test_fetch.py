@@ -87,3 +87,10 @@ def test_tables_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     for word in ("GLBX.MDP3", "asset type", "2024-01-06  closed", "CMES, known until"):
         assert word in printed.out
     assert "--price asks" in printed.err
+
+
+def test_what_is_not_stored_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A filter that names nothing that is stored is no error, and is not silently empty."""
+    for command in (["status", "--symbols", "BTCUSD"], ["fill-gaps", "--symbols", "BTCUSD", "--dry-run"]):
+        assert main(["--batch", "backfill", *command]) == 0
+        assert "nothing that was asked for is stored" in capsys.readouterr().err
