@@ -128,9 +128,12 @@ def find_exchange(name: str, exchanges: Mapping[str, Exchange]) -> Exchange:
     hint = 'a name of its own comes with [routing.databento.datasets] "equity@NAME"'
     if len(name) <= MAX_NAME:
         key = exchange_key(name)
-        # Comparing letter by letter is slow; who mistypes a name has either end of it right.
-        ends = [known for known in exchanges if known[:1] == key[:1] or known[-1:] == key[-1:]]
-        if near := get_close_matches(key, ends, n=3, cutoff=0.7):
+        # Comparing letter by letter is slow; who mistypes a name has about its length, and either end of it right.
+        first, last, long = key[:1], key[-1:], len(key)
+        alike = [
+            known for known in exchanges if abs(len(known) - long) <= 2 and (known[:1] == first or known[-1:] == last)
+        ]
+        if near := get_close_matches(key, alike, n=3, cutoff=0.7):
             hint = f"did you mean {', '.join(near)}?"
     raise NotFoundError("no such exchange", printable(name, MAX_NAME), hint=hint)
 
