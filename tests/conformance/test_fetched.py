@@ -168,11 +168,12 @@ def test_what_is_covered_does_not_depend_on_the_order(book: FetchedBook) -> None
     assert found.tolist() == spans_of(pairs).tolist()
 
 
-def test_closing_twice_is_fine(book: FetchedBook) -> None:
-    """A book that was let go is let go again without complaint."""
+def test_closing_twice_is_fine(book: FetchedBook, reopen: Open) -> None:
+    """A book that was let go is let go again without complaint, and keeps what was written."""
     book.mark([stretch(1, 2)])
     book.close()
     book.close()
+    assert [(one.start_ns, one.end_ns) for one in reopen().fetched()] == [(1, 2)]
 
 
 def test_what_others_wrote_is_an_error_in_words(

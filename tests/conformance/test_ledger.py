@@ -297,8 +297,9 @@ def test_a_purchase_may_be_of_a_job(place: Place, ledger: Ledger) -> None:
     assert [one.job_id for one in ledger.purchases()] == ["backfill-1", ""]
 
 
-def test_closing_twice_is_fine(ledger: Ledger) -> None:
-    """A ledger that was let go is let go again without complaint."""
+def test_closing_twice_is_fine(ledger: Ledger, reopen: Open) -> None:
+    """A ledger that was let go is let go again without complaint, and keeps what was written."""
     ledger.reserve(ES, UNLIMITED, now_ns=NOON_NS)
     ledger.close()
     ledger.close()
+    assert len(reopen().purchases()) == 1

@@ -15,7 +15,7 @@ from console.tui.backtest.resultrows import above_deals, result_rows
 from console.tui.backtest.sweeprows import above_table, sweep_rows
 from console.tui.child import Progress
 from console.tui.forms.progress import progress_rows
-from console.tui.forms.rows import Place, command_row, form_rows
+from console.tui.forms.rows import Place, beside_form
 from console.tui.forms.screen import Pane
 from console.tui.text import Cell, Glyphs, Row, fit, fit_row, title_row
 
@@ -56,12 +56,8 @@ def form_width(width: int, pane: Pane) -> int:
 def backtest_rows(view: View, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Exactly `height` rows of `width` cells."""
     beside = form_width(width, view.pane)
-    command = command_row(view.form, width=width, glyphs=glyphs)
     right = outcome_rows(view, width=width - beside, height=height - 1, edge=bool(beside), glyphs=glyphs)
-    if not beside:
-        return [*right, command]
-    left = form_rows(view.form, view.place, width=beside, height=height - 1, glyphs=glyphs)
-    return [*((*one, *other) for one, other in zip(left, right, strict=True)), command]
+    return beside_form(view.form, view.place, right, width=width, beside=beside, glyphs=glyphs)
 
 
 def outcome_rows(view: View, *, width: int, height: int, edge: bool, glyphs: Glyphs) -> list[Row]:

@@ -74,6 +74,18 @@ def command_row(form: Fillable, *, width: int, glyphs: Glyphs) -> Row:
     return fit_row((("= ", "accent"), (text, "dim")), width)
 
 
+def beside_form(
+    form: Fillable, place: Place, right: Sequence[Row], *, width: int, beside: int, glyphs: Glyphs
+) -> list[Row]:
+    """`right` with the form in `beside` cells on its left, none of it if that is 0, and below both the command, in a
+    row of `width` cells."""
+    command = command_row(form, width=width, glyphs=glyphs)
+    if not beside:
+        return [*right, command]
+    left = form_rows(form, place, width=beside, height=len(right), glyphs=glyphs)
+    return [*((*one, *other) for one, other in zip(left, right, strict=True)), command]
+
+
 def _window(fields: Sequence[Field], place: Place, height: int) -> _Window:
     room = max(height - 1 - _notes(height), 1)
     lines = _lines(fields, grouped=len(fields) + len({one.group for one in fields}) <= room)

@@ -10,7 +10,7 @@ import attrs
 from console.tui.child import Progress
 from console.tui.coverage.document import Outcome
 from console.tui.forms.progress import progress_rows, wrapped_rows
-from console.tui.forms.rows import Place, command_row, form_rows
+from console.tui.forms.rows import Place, beside_form
 from console.tui.forms.screen import Pane
 from console.tui.routing.document import RoutePlan
 from console.tui.routing.form import RoutingForm
@@ -58,12 +58,8 @@ def form_width(width: int, pane: Pane) -> int:
 def routing_rows(view: View, *, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Exactly `height` rows of `width` cells."""
     beside = form_width(width, view.pane)
-    command = command_row(view.form, width=width, glyphs=glyphs)
     right = _result(view, width=width - beside, height=height - 1, edge=bool(beside), glyphs=glyphs)
-    if not beside:
-        return [*right, command]
-    left = form_rows(view.form, view.place, width=beside, height=height - 1, glyphs=glyphs)
-    return [*((*one, *other) for one, other in zip(left, right, strict=True)), command]
+    return beside_form(view.form, view.place, right, width=width, beside=beside, glyphs=glyphs)
 
 
 def scroll_extent(view: View, *, width: int, height: int, glyphs: Glyphs) -> tuple[int, int]:

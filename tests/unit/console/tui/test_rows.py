@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from console.tui.snapshot import Book, Focus, Print, SymbolView
 from console.tui.status import Feed
 from console.tui.taperows import tape_rows
 from console.tui.text import ASCII, UNICODE, Row, bar_text, row_width
+from console.tui.themes import THEMES, Depth, Palette
 
 E9 = 10**9
 BTC = Feed(symbol="BTCUSD", venue="KRAKEN", quote="USD", product="spot", price_decimals=1, quantity_decimals=4)
@@ -40,6 +42,22 @@ def view(feed: Feed = BTC, **fields: Any) -> SymbolView:
 def text_of(row: Row) -> str:
     """The characters of a row."""
     return "".join(text for text, _style in row)
+
+
+def checked_text(rows: Sequence[Row], size: tuple[int, int]) -> str:
+    """A screen as text; its shape and its styles are checked."""
+    width, height = size
+    assert len(rows) == height
+    assert {row_width(row) for row in rows} == {width}
+    for theme in THEMES:
+        for depth in Depth:
+            palette = Palette(theme, depth)
+            for row in rows:
+                for _text, style in row:
+                    palette.style(style)
+    text = "\n".join(text_of(row) for row in rows)
+    assert text.replace("\n", "").isprintable()
+    return text
 
 
 def styles_of(row: Row, containing: str) -> list[str]:

@@ -26,12 +26,11 @@ from console.tui.child import Progress, State, UnreadableError
 from console.tui.editor import Editor
 from console.tui.forms.rows import Place
 from console.tui.forms.screen import Pane
-from console.tui.text import ASCII, UNICODE, Glyphs, row_width
-from console.tui.themes import THEMES, Depth, Palette
+from console.tui.text import ASCII, UNICODE, Glyphs
 from core.clock import NS_PER_S
 from core.strategy import Parameter
 from tests.unit.console.tui.backtest import documents
-from tests.unit.console.tui.test_rows import text_of
+from tests.unit.console.tui.test_rows import checked_text
 
 SMA = StrategyChoice(
     name="sma",
@@ -55,18 +54,7 @@ def view(shown: Answer | None = None, *, pane: Pane = "form", **fields: Any) -> 
 def drawn(one: View, size: tuple[int, int] = (160, 50), glyphs: Glyphs = UNICODE) -> str:
     """The screen as text; its shape and its styles are checked."""
     width, height = size
-    rows = backtest_rows(one, width=width, height=height, glyphs=glyphs)
-    assert len(rows) == height
-    assert {row_width(row) for row in rows} == {width}
-    for theme in THEMES:
-        for depth in Depth:
-            palette = Palette(theme, depth)
-            for row in rows:
-                for _text, style in row:
-                    palette.style(style)
-    text = "\n".join(text_of(row) for row in rows)
-    assert text.replace("\n", "").isprintable()
-    return text
+    return checked_text(backtest_rows(one, width=width, height=height, glyphs=glyphs), size)
 
 
 def answer(document: Callable[[], dict[str, Any]]) -> Answer:

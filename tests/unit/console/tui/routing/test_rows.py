@@ -14,12 +14,11 @@ from console.tui.routing.form import HISTORICAL, REALTIME
 from console.tui.routing.parsing import read_outcome, read_route_plan
 from console.tui.routing.routerows import Side
 from console.tui.routing.rows import View, form_width, routing_rows, scroll_extent
-from console.tui.text import ASCII, UNICODE, Glyphs, row_width
-from console.tui.themes import THEMES, Depth, Palette
+from console.tui.text import ASCII, UNICODE, Glyphs
 from core.clock import NS_PER_S
 from tests.unit.console.tui.routing import documents
 from tests.unit.console.tui.routing.test_form import form
-from tests.unit.console.tui.test_rows import text_of
+from tests.unit.console.tui.test_rows import checked_text
 
 SIZES = [(80, 24), (100, 30), (120, 40), (160, 50), (60, 14), (200, 60)]
 
@@ -38,18 +37,7 @@ def view(*, filled: dict[str, str] | None = None, lit: int = 99, **fields: Any) 
 def drawn(one: View, size: tuple[int, int] = (160, 50), glyphs: Glyphs = UNICODE) -> str:
     """The screen as text; its shape and its styles are checked."""
     width, height = size
-    rows = routing_rows(one, width=width, height=height, glyphs=glyphs)
-    assert len(rows) == height
-    assert {row_width(row) for row in rows} == {width}
-    for theme in THEMES:
-        for depth in Depth:
-            palette = Palette(theme, depth)
-            for row in rows:
-                for _text, style in row:
-                    palette.style(style)
-    text = "\n".join(text_of(row) for row in rows)
-    assert text.replace("\n", "").isprintable()
-    return text
+    return checked_text(routing_rows(one, width=width, height=height, glyphs=glyphs), size)
 
 
 def shown(**fields: Any) -> dict[str, Any]:
