@@ -21,6 +21,7 @@ from config.checks import (
     text,
     whole,
 )
+from config.operations import AlertingSettings, LogSettings, MetricsSettings
 
 MAX_CAPACITY = 1 << 24
 MAX_NUMBER = 1000.0
@@ -340,6 +341,9 @@ class Settings:
     paper_trading: PaperTradingSettings = PaperTradingSettings()
     routing: RoutingSettings = RoutingSettings()
     backfill: BackfillSettings = BackfillSettings()
+    alerting: AlertingSettings = attrs.field(factory=AlertingSettings)
+    metrics: MetricsSettings = attrs.field(factory=MetricsSettings)
+    log: LogSettings = attrs.field(factory=LogSettings)
 
     def __attrs_post_init__(self) -> None:
         capital, balance = self.paper_trading.initial_capital, self.accounts.default.initial_balance

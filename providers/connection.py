@@ -11,7 +11,7 @@ import attrs
 
 from core.clock import monotonic_ns, wall_ns
 from core.errors import ConsoleError
-from core.telemetry import LatencyHistogram, WindowedHistogram
+from core.telemetry.histograms import LatencyHistogram, WindowedHistogram
 
 
 class ConnectionStatus(enum.StrEnum):

@@ -12,7 +12,7 @@ from console.batch.live_paper_options import add_paper_options, check_unused
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from core.telemetry import LatencyHistogram
+    from core.telemetry.histograms import LatencyHistogram
     from ringbuf.reader import RingReader
 
 NAME = "live"
@@ -112,7 +112,7 @@ class _Follower:
     def __init__(self, path: Path) -> None:
         from core.clock import monotonic_ns
         from core.model.records import TRADE
-        from core.telemetry import LatencyHistogram
+        from core.telemetry.histograms import LatencyHistogram
         from ringbuf.reader import RingReader
 
         self.reader: RingReader = RingReader(path, name="live", dtype=TRADE)

@@ -22,7 +22,7 @@ from core.sim.positions import Key
 from core.sim.state import DeskState, LaneStart, MarketStart, SessionHead
 from core.sim.tape import MISSED, TRADE, Rows, kinds_of
 from core.store.columns import exact
-from core.telemetry import LatencySummary
+from core.telemetry.histograms import LatencySummary
 
 SCHEMA_VERSION: Final = 1
 MOST_ACTS: Final = 20

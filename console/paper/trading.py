@@ -19,7 +19,7 @@ from core.sim.lines import ActLine, HoleLine, LaneLine, Line, RingLine
 from core.sim.market import Market
 from core.sim.paper import Desk
 from core.sim.tape import ACT, CLOCK, CONTEXT, MISSED, Rows, row_of, rows_of
-from core.telemetry import LatencyHistogram
+from core.telemetry.histograms import LatencyHistogram
 
 Hear = Callable[[int, list[Line]], None]
 """Told of lines that were written down, the first of which is that number of the ledger, from 1."""

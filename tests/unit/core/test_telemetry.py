@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.clock import NS_PER_S
-from core.telemetry import LatencyHistogram, LatencySummary, WindowedHistogram
+from core.telemetry.histograms import LatencyHistogram, LatencySummary, WindowedHistogram
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=300))

@@ -19,7 +19,7 @@ from core.model.instruments import Product
 from core.sim.lines import PositionLine
 from core.sim.state import DeskState
 from core.sim.tape import CONTEXT, MISSED
-from core.telemetry import LatencySummary
+from core.telemetry.histograms import LatencySummary
 from tests.unit.console.paper import ledgers
 from tests.unit.console.paper.desks import DESK, PERPETUAL, SPOT, T0, act, beginning, head, hole, tick, traded
 from tests.unit.core.sim.desks import Recorded
