@@ -1,0 +1,198 @@
+"""Who is told of what fires, and how often: groups, cooldowns that double, parents, silences, acknowledgements. Pure.
+
+An alert that fires is always in the history. Whether somebody hears of it is decided here, once each look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from core.alerts import words
+from core.alerts.evaluate import Key, LabelNames, Standing
+from core.alerts.message import Kind, Message
+from core.alerts.rules import Rule
+from core.alerts.silences import Acknowledged, Silences
+from core.clock import NS_PER_S
+from core.telemetry.frame import Labels
+
+SETTLING_S: Final = 30.0
+"""What a parent has kept silent stays so for as long after the parent's end, to get well by itself."""
+
+Group = tuple[int, Labels]
+"""What is told as one: a rule, by its number, and the values of the labels by which it groups."""
+
+_Inhibiting = dict[int, list[tuple[str, tuple[str, ...], set[Labels]]]]
+# By the number of a child: the name of each parent that is beyond its threshold, the labels that both have, and their
+# values there.
+
+
+@attrs.define
+class _Told:
+    # What was told of a group: when last, how long nothing more is, and whether people think that it fires.
+    at_ns: int
+    wait_s: float
+    open: bool
+    last: Labels
+
+
+@attrs.frozen(kw_only=True)
+class Quiet:
+    """Why nobody is told of an alert that fires: `reason` is acknowledged, silenced or inhibited, `by` who or which
+    rule does it, until `until_ns` where that is known."""
+
+    reason: str
+    by: str
+    until_ns: int = 0
+
+
+class Teller:
+    """Decides for `rules` of the engine `instance`."""
+
+    def __init__(self, rules: Sequence[Rule], label_names: LabelNames, *, instance: str) -> None:
+        self.silences = Silences()
+        self.acknowledged: dict[Key, Acknowledged] = {}
+        self.quiet: dict[Key, Quiet] = {}
+        self._rules = tuple(rules)
+        self._names = [tuple(label_names.get(rule.metric, ())) for rule in rules]
+        self._instance = instance
+        self._groups: dict[Group, _Told] = {}
+        self._inhibited_ns: dict[Key, int] = {}
+        numbers = {rule.name: number for number, rule in enumerate(self._rules)}
+        self._parents = [[numbers[name] for name in rule.parents if name in numbers] for rule in self._rules]
+
+    def next_ns(self, key: Key) -> int:
+        """When somebody would be told of it again, 0 when nobody was told yet."""
+        told = self._groups.get(self._group(key))
+        return 0 if told is None else told.at_ns + round(told.wait_s * NS_PER_S)
+
+    def tell(self, standings: Sequence[Standing], now_ns: int) -> list[Message]:
+        """What people are to be told now, the worst first, given everything that is beyond its threshold."""
+        self.silences.expire(now_ns)
+        firing = [one for one in standings if one.firing]
+        for key in self.acknowledged.keys() - {one.key for one in firing}:
+            del self.acknowledged[key]
+        self.quiet = self._find_quiet(firing, self._inhibiting(standings), now_ns)
+        groups: dict[Group, list[Standing]] = {}
+        for one in firing:
+            groups.setdefault(self._group(one.key), []).append(one)
+        told = []
+        for group, members in groups.items():
+            heard = [one for one in members if one.key not in self.quiet]
+            if heard and (message := self._tell_firing(group, heard, now_ns)) is not None:
+                told.append(message)
+        told += self._tell_ended(groups, now_ns)
+        return sorted(told, key=lambda message: -message.severity.rank)
+
+    # -- why not -----------------------------------------------------------------------------------------------------
+
+    def _find_quiet(self, firing: Sequence[Standing], inhibiting: _Inhibiting, now_ns: int) -> dict[Key, Quiet]:
+        silenced = any(True for _ in self.silences)
+        found: dict[Key, Quiet] = {}
+        settling: dict[Key, int] = {}
+        for one in firing:
+            key, rule = one.key, self._rules[one.key.rule]
+            parent = self._parent_of(key, inhibiting)
+            since_ns = now_ns if parent is not None else self._inhibited_ns.get(key, 0)
+            if since_ns and now_ns - since_ns <= max(rule.for_s, SETTLING_S) * NS_PER_S:
+                settling[key] = since_ns
+                found[key] = Quiet(reason="inhibited", by=parent or "a rule that just ended")
+            elif (known := self.acknowledged.get(key)) is not None:
+                found[key] = Quiet(reason="acknowledged", by=known.by)
+            elif silenced and (silence := self.silences.covering(rule.name, self.labels(key))) is not None:
+                found[key] = Quiet(reason="silenced", by=silence.by, until_ns=silence.until_ns)
+        self._inhibited_ns = settling
+        return found
+
+    def _inhibiting(self, standings: Sequence[Standing]) -> _Inhibiting:
+        # Those that do not fire yet count as well: a child must not be heard a moment before its parent.
+        parents = {number for numbers in self._parents for number in numbers}
+        beyond: dict[int, set[Labels]] = {}
+        for one in standings:
+            if one.key.rule in parents:
+                beyond.setdefault(one.key.rule, set()).add(one.key.labels)
+        found: _Inhibiting = {}
+        for child, numbers in enumerate(self._parents):
+            for number in numbers:
+                if number in beyond:
+                    names = self._names[number]
+                    shared = tuple(name for name in names if name in self._names[child])
+                    picked = {_picked(names, labels, shared) for labels in beyond[number]}
+                    found.setdefault(child, []).append((self._rules[number].name, shared, picked))
+        return found
+
+    def _parent_of(self, key: Key, inhibiting: _Inhibiting) -> str | None:
+        names = self._names[key.rule]
+        for parent, shared, picked in inhibiting.get(key.rule, ()):
+            if _picked(names, key.labels, shared) in picked:
+                return parent
+        return None
+
+    # -- what --------------------------------------------------------------------------------------------------------
+
+    def _tell_firing(self, group: Group, members: list[Standing], now_ns: int) -> Message | None:
+        rule, told = self._rules[group[0]], self._groups.get(group)
+        if told is not None and now_ns < told.at_ns + round(told.wait_s * NS_PER_S):
+            return None
+        wait_s = rule.cooldown_s if told is None else min(told.wait_s * 2, max(rule.max_cooldown_s, rule.cooldown_s))
+        kind = Kind.REPEATED if told is not None and told.open else Kind.FIRING
+        last = members[0].key.labels if len(members) == 1 else self._several(members)
+        self._groups[group] = _Told(now_ns, wait_s, True, last)
+        return self._message(group[0], kind, last, members, now_ns)
+
+    def _tell_ended(self, firing: Mapping[Group, object], now_ns: int) -> list[Message]:
+        found = []
+        for group, told in list(self._groups.items()):
+            if group in firing:
+                continue
+            if told.open:
+                told.open = False
+                rule = self._rules[group[0]]
+                labels = words.by_name(self._names[group[0]], told.last)
+                if self.silences.covering(rule.name, labels) is None:
+                    found.append(self._message(group[0], Kind.RESOLVED, told.last, (), now_ns))
+            if now_ns >= told.at_ns + round(told.wait_s * NS_PER_S):
+                del self._groups[group]  # well for as long as nobody would have been told: the next time is a first
+        return found
+
+    def _message(self, number: int, kind: Kind, labels: Labels, members: Sequence[Standing], now_ns: int) -> Message:
+        rule, names = self._rules[number], self._names[number]
+        ordered = sorted(members, key=lambda one: one.value, reverse=rule.comparison.is_upper)
+        title = words.summary_text(rule, names, labels)
+        prefix = {Kind.REPEATED: "still: ", Kind.RESOLVED: "over: "}.get(kind, "")
+        lines = [words.alert_line(rule, names, one.key.labels, one.value) for one in ordered[: words.MOST_LINES + 1]]
+        lines += [""] * (len(ordered) - len(lines))  # counted only
+        return Message(
+            kind=kind,
+            severity=rule.severity,
+            instance=self._instance,
+            rule=rule.name,
+            title=prefix + title + (f" ({len(ordered):,})" if len(ordered) > 1 else ""),
+            lines=words.cut_lines(lines),
+            runbook="" if kind is Kind.RESOLVED else rule.runbook,
+            count=max(len(ordered), 1),
+            time_ns=now_ns,
+        )
+
+    def labels(self, key: Key) -> Mapping[str, str]:
+        """The labels of an alert by name."""
+        return words.by_name(self._names[key.rule], key.labels)
+
+    def names(self, number: int) -> Sequence[str]:
+        """The names of the labels that a rule's alerts have."""
+        return self._names[number]
+
+    def _group(self, key: Key) -> Group:
+        by = self._rules[key.rule].group_by
+        return (key.rule, key.labels if by is None else _picked(self._names[key.rule], key.labels, by))
+
+    def _several(self, members: Sequence[Standing]) -> Labels:
+        # The labels that all of them have in common, the others empty.
+        columns = zip(*(one.key.labels for one in members), strict=True)
+        return tuple(values[0] if len(set(values)) == 1 else "" for values in columns)
+
+
+def _picked(names: Sequence[str], labels: Labels, wanted: Sequence[str]) -> Labels:
+    return tuple(labels[names.index(name)] for name in wanted if name in names)

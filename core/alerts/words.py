@@ -1,0 +1,74 @@
+"""Alerts in words: what a value is beside its threshold, and what somebody is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from core.alerts.rules import Rule
+from core.telemetry.frame import Labels
+
+MOST_LINES: Final = 12
+"""Of what is told together so many are named, the rest counted."""
+_UNKNOWN: Final = "unknown"
+
+
+def number_text(value: float) -> str:
+    """A figure as people write it, not longer than it is exact."""
+    if math.isnan(value):
+        return _UNKNOWN
+    if math.isinf(value):
+        return "all of it" if value > 0 else "-inf"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4g}"
+
+
+def condition_text(rule: Rule) -> str:
+    """When a rule fires, as `> 10 within 300 s, for 30 s`."""
+    parts = [f"{rule.comparison} {number_text(rule.threshold)}"]
+    if rule.per:
+        parts[0] += f" a {rule.per.removeprefix('ringside_').removesuffix('_total')}"
+    if rule.window_s:
+        parts[0] += f" within {number_text(rule.window_s)} s"
+    if rule.for_s:
+        parts.append(f"for {number_text(rule.for_s)} s")
+    if rule.clear is not None and rule.clear != rule.threshold:
+        parts.append(f"until {number_text(rule.clear)}")
+    return ", ".join(parts)
+
+
+def subject_text(names: Sequence[str], labels: Labels) -> str:
+    """What an alert is about, as `symbol=BTCUSD venue=KRAKEN`; a dash for what has no labels."""
+    return " ".join(f"{name}={_plain(value)}" for name, value in sorted(zip(names, labels, strict=True))) or "-"
+
+
+def summary_text(rule: Rule, names: Sequence[str], labels: Labels) -> str:
+    """What is the matter, of one thing or, where a label is empty, of several of them."""
+    found = {name: _plain(value) for name, value in zip(names, labels, strict=True)}
+    text = rule.summary or f"{rule.name}: {rule.metric}"
+    for name, value in found.items():
+        text = text.replace(f"{{{name}}}", value or "several")
+    return text
+
+
+def alert_line(rule: Rule, names: Sequence[str], labels: Labels, value: float) -> str:
+    """One alert as one line of a message."""
+    return f"{subject_text(names, labels)}: {number_text(value)} ({condition_text(rule)})"
+
+
+def cut_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """The first of many lines, and how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return tuple(lines)
+    return (*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1:,} more")
+
+
+def by_name(names: Sequence[str], labels: Labels) -> Mapping[str, str]:
+    """Labels with their names."""
+    return dict(zip(names, labels, strict=True))
+
+
+def _plain(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text[:120])
