@@ -2,8 +2,8 @@
 
 A rule for storms: at most `max_per_minute` messages within any 60 s. Up to the last but one each is told for itself;
 the last tells everything that waits, after `gather_s` in which more may come, so that it holds most of a burst. What
-came when there was no place left is told in one message as soon as there is one. One place is kept for a critical message, which waits for nothing. What could not be told is told in one message when the
-other side hears again.
+came when there was no place left is told in one message as soon as there is one. One place is kept for a critical
+message, which waits for nothing. What could not be told is told in one message when the other side hears again.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import socket
 import ssl
@@ -77,13 +78,14 @@ class MailHandler:
         if isinstance(error, smtplib.SMTPServerDisconnected):
             return TransientError(self._operation, "the server closed the connection")
         if isinstance(error, (OSError, smtplib.SMTPException)):
-            reason = f": {error.strerror}" if type(error) is not ssl.SSLError and _has_reason(error) else ""
-            return TransientError(self._operation, f"the connection failed{reason}")
+            return TransientError(self._operation, f"the connection failed{_reason(error)}")
         return PermanentError(self._operation, "the address of the server is of no use")
 
     def _answered(self, error: smtplib.SMTPResponseException) -> ConsoleError:
         code = error.smtp_code
-        if code in _TRY_LATER or code < 200:  # -1 is a connection that closed
+        if code < 200:
+            return TransientError(self._operation, "the server speaks no SMTP")
+        if code in _TRY_LATER:
             return TransientError(self._operation, f"the server answers {code}")
         if isinstance(error, smtplib.SMTPAuthenticationError) or code in {530, 534, 535}:
             return AuthenticationError(
@@ -160,9 +162,16 @@ class _Sending:
             session.login(self.server.user, self.server.password)
 
 
-def _has_reason(error: Exception) -> bool:
-    text = getattr(error, "strerror", None)
-    return isinstance(text, str) and text.isprintable() and len(text) < 80
+def _reason(error: Exception) -> str:
+    # In fixed words: what a library says may repeat what was sent.
+    if isinstance(error, socket.gaierror):
+        return ": the name of its host is not known"
+    if isinstance(error, TimeoutError):
+        return ": no answer in time"
+    known = (
+        isinstance(error, OSError) and error.errno and not isinstance(error, (ssl.SSLError, smtplib.SMTPException))
+    )
+    return f": {os.strerror(error.errno)}" if known else ""  # type: ignore[attr-defined]
 
 
 def _instant(time_ns: int) -> datetime:

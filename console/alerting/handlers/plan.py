@@ -77,8 +77,6 @@ def handler_problems(settings: AlertingSettings) -> list[str]:
         check = _CHECKS.get(handler.kind)
         if check is not None:
             problems += [f"{place}.{field}: {problem}" for field, problem in check(handler)]
-        elif handler.kind not in _PLAIN:
-            problems.append(f"{place}.kind: must be given")
     return problems
 
 
@@ -179,7 +177,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-_PLAIN: Final = frozenset({"log", "screen", "bell"})
 _CHECKS: Final[Mapping[str, Callable[[HandlerSettings], Problems]]] = {
     "webhook": _webhook,
     "slack": _slack,

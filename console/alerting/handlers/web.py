@@ -6,6 +6,8 @@ What a library says in its errors may hold the address, and an answer may repeat
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
@@ -140,13 +142,15 @@ def _failure(error: Exception) -> str:
 
 
 def _system_word(error: BaseException) -> str:
-    # What the system said first, as «Connection refused»: a fixed text of its own.
+    # What the system said first, as «Connection refused», in its own fixed words.
     seen: BaseException | None = error
     for _ in range(8):
+        if isinstance(seen, socket.gaierror):
+            return ": the name of its host is not known"
+        if isinstance(seen, OSError) and seen.errno and not isinstance(seen, ssl.SSLError):
+            return f": {os.strerror(seen.errno)}"
         if seen is None:
             break
-        if isinstance(seen, OSError) and seen.strerror and not isinstance(seen, ssl.SSLError):
-            return f": {seen.strerror[:60]}" if seen.strerror.isprintable() else ""
         seen = seen.exceptions[0] if isinstance(seen, BaseExceptionGroup) else seen.__cause__ or seen.__context__
     return ""
 

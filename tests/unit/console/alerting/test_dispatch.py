@@ -18,7 +18,7 @@ from console.alerting.listener import GATHER_S, PAUSE_S
 from core.alerts.message import Kind, Message
 from core.alerts.rules import Severity
 from core.errors import AuthenticationError, ResourceExhaustedError, TransientError
-from tests.unit.console.alerting.hearing import BEGIN_NS, CRITICAL, Remembering, fewest_apart_s, message
+from tests.unit.console.alerting.hearing import BEGIN_NS, CRITICAL, Act, Remembering, fewest_apart_s, message
 
 DOWN = TransientError("telling desk", "no connection")
 
@@ -132,7 +132,7 @@ async def test_what_is_over_does_not_overtake(autojump_clock: MockClock) -> None
 async def test_one_that_hangs_delays_nobody(autojump_clock: MockClock) -> None:
     """The other hears at once; the one that hangs fails after its time, is tried as often as it has attempts, and
     then again after a pause."""
-    stuck = Remembering(desk(name="stuck", timeout_s=10.0, attempts=2), lambda _told: trio.sleep_forever())
+    stuck = Remembering(desk(name="stuck", timeout_s=10.0, attempts=2), hanging)
     fine = Remembering(desk(name="fine"))
     async with running([stuck, fine]) as dispatcher:
         dispatcher.tell(message())
@@ -211,9 +211,10 @@ async def test_a_critical_cuts_a_long_pause_short(autojump_clock: MockClock) -> 
         tried = handler.tried
         while handler.tried == tried:
             await trio.sleep(1)
+        await trio.sleep(1)  # it has failed by now
         handler.act = None
         dispatcher.tell(CRITICAL)
-        await trio.sleep(PAUSE_S + 1)
+        await trio.sleep(PAUSE_S)
         assert [told.count for told in handler.messages] == [2]
 
 
@@ -272,7 +273,7 @@ async def test_draining_tells_what_waits(autojump_clock: MockClock) -> None:
 @pytest.mark.trio
 async def test_draining_tells_after_a_cancellation(autojump_clock: MockClock) -> None:
     """Also what was under way when everything was cancelled, as a service that ends does it."""
-    handler = Remembering(act=lambda _told: trio.sleep(1))
+    handler = Remembering(act=slow)
     dispatcher = Dispatcher([handler])
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
@@ -292,7 +293,7 @@ async def test_draining_tells_after_a_cancellation(autojump_clock: MockClock) ->
 @pytest.mark.trio
 async def test_draining_is_bounded(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     """One that hangs is given up in time, what was not told is counted and logged, and telling goes on to be safe."""
-    stuck = Remembering(act=lambda _told: trio.sleep_forever())
+    stuck = Remembering(act=hanging)
     fine = Remembering(desk(name="fine"))
     async with running([stuck, fine]) as dispatcher:
         for _ in range(3):
@@ -316,7 +317,17 @@ async def test_draining_what_never_ran(autojump_clock: MockClock) -> None:
     assert await Dispatcher([]).drain(1) == 0
 
 
-def failing(error: Exception):  # type: ignore[no-untyped-def]
+async def hanging(_told: Message) -> None:
+    """An act of a handler that never ends."""
+    await trio.sleep_forever()
+
+
+async def slow(_told: Message) -> None:
+    """An act of a handler that takes a second."""
+    await trio.sleep(1)
+
+
+def failing(error: Exception) -> Act:
     """An act of a handler that fails."""
 
     async def act(_told: Message) -> None:
