@@ -24,6 +24,7 @@ from core.errors import ConfigurationError, PermanentError, RefusedError, Transi
 from core.flow.printable import printable
 from core.model.records import Records
 from providers.databento.archive import SCHEMAS, Archive
+from providers.databento.client import require_client
 from providers.databento.errors import translated
 from providers.databento.key import ApiKey
 from providers.databento.quiet import PART_SUFFIX, quieten
@@ -118,10 +119,11 @@ class History:
         ResourceExhaustedError: too many requests; it says how long to wait.
         TransientError: no answer, or one that cannot be understood.
         NotFoundError, UsageError, RefusedError, PermanentError: the archive refuses the request.
-        ConfigurationError: the address is none.
+        ConfigurationError: the address is none, or the vendor's client is not there.
     """
 
     def __init__(self, key: ApiKey, address: str = "") -> None:
+        require_client()
         self._key = key
         self._address = address or ADDRESS
         self._threads = trio.CapacityLimiter(THREADS)

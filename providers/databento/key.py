@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from core.errors import AuthenticationError
+from providers.databento.client import require_client
 
 VARIABLE: Final = "DATABENTO_API_KEY"
 _PLACEHOLDER: Final = "YOUR_API_KEY"  # what the vendor's examples say
@@ -29,7 +30,9 @@ def read_key(environment: Mapping[str, str] | None = None) -> ApiKey:
 
     Raises:
         AuthenticationError: there is none, or what is there cannot be one.
+        ConfigurationError: a key is of no use, since the vendor's client is not there.
     """
+    require_client()
     value = (os.environ if environment is None else environment).get(VARIABLE, "").strip()
     if not value:
         raise AuthenticationError(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("config", "console", "core", "providers", "ringbuf", "sql", "strategies", "perf", "tests")
+PACKAGES = ("config", "console", "core", "providers", "ringbuf", "sql", "strategies", "onefile", "perf", "tests")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 MAX_FILE_LINES = 500

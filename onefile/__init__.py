@@ -1,0 +1,1 @@
+"""Builds the single file, `ringside.pyz`. `onefile.bootstrap` is what runs first in it."""

@@ -1,0 +1,1 @@
+"""What runs first in the single file: standard library only, and as little of that as possible."""
