@@ -9,10 +9,21 @@ from typing import Annotated, Any
 
 import attrs
 
+from config.problems import did_you_mean
+
 Amount = Annotated[str, "amount"]
 """An amount of money as text, to its last digit; in a file a number will do."""
 Parameters = Annotated[Mapping[str, str], "parameters"]
 """Parameters of a strategy by name, each as text; in a file numbers, true and false will do."""
+
+
+class WordError(ValueError):
+    """A word that is none of those there are; `hint` says which was probably meant."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
 
 Check = Callable[[object, "attrs.Attribute[Any]", Any], None]
 """A validator of attrs, whose `ValueError` names the setting."""
@@ -54,11 +65,12 @@ def above_zero(most: float) -> Check:
 
 
 def one_of(*words: str) -> Check:
-    """One of some words, or empty."""
+    """One of some words, or empty where that is the default."""
 
     def check(_instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-        if value and value not in words:
-            raise ValueError(f"{attribute.name} must be one of {', '.join(words)}, not {value[:40]!a}")
+        if value not in words and (value or attribute.default != ""):
+            message = f"{attribute.name} must be one of {', '.join(words)}, not {value[:40]!a}"
+            raise WordError(message, hint=did_you_mean(value, words))
 
     return check
 

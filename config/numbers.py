@@ -32,7 +32,7 @@ def amount_text(value: object, _kind: Any = None) -> str:
     if isinstance(value, str):
         return value
     if (written := _written(value)) is None:
-        raise TypeError(f"must be an amount, as text or a number, not {value!r}")
+        raise TypeError(f"must be an amount, as text or a number, not {repr(value)[:MAX_DIGITS]}")
     try:
         number = Decimal(written)
     except InvalidOperation:  # an exponent beyond all bounds
@@ -46,7 +46,7 @@ def amount_text(value: object, _kind: Any = None) -> str:
 def parameter_texts(value: object, _kind: Any = None) -> dict[str, str]:
     """The parameters in a table by name, each as the text that a command line would have. Raises `TypeError`."""
     if not isinstance(value, dict):
-        raise TypeError(f"must be a table, not {value!r}")
+        raise TypeError(f"must be a table, not {repr(value)[:MAX_DIGITS]}")
     return {name: _parameter(name, one) for name, one in value.items()}
 
 
@@ -55,7 +55,7 @@ def _parameter(name: str, value: object) -> str:
         return value
     text = str(value).lower() if isinstance(value, bool) else _written(value)
     if text is None:
-        raise TypeError(f"{name!a} must be text, a number, true or false, not {value!r}")
+        raise TypeError(f"{name!a} must be text, a number, true or false, not {repr(value)[:MAX_DIGITS]}")
     return text
 
 

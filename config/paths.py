@@ -1,4 +1,5 @@
-"""Where Ringside keeps what it writes: under `RINGSIDE_HOME` when set, in the XDG directories otherwise."""
+"""Where Ringside keeps what it writes: under `RINGSIDE_HOME` when set, in the XDG directories otherwise. Settings and
+approvals alone are in `DATA_MANAGER_CONFIG_DIR` when that is set."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import os
 from pathlib import Path
 
 import attrs
+
+DIRECTORY_VARIABLE = "DATA_MANAGER_CONFIG_DIR"
 
 
 @attrs.frozen
@@ -25,6 +28,12 @@ class Paths:
 
 def find_paths() -> Paths:
     """The directories in force."""
+    found = _usual_paths()
+    elsewhere = os.environ.get(DIRECTORY_VARIABLE)
+    return attrs.evolve(found, configuration=Path(elsewhere).expanduser().absolute()) if elsewhere else found
+
+
+def _usual_paths() -> Paths:
     chosen = os.environ.get("RINGSIDE_HOME")
     if chosen:
         root = Path(chosen).expanduser().absolute()

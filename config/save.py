@@ -12,17 +12,31 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from config.load import SettingsError, read_toml
+from config.layers import file_layer
+from config.places import Place, written
+from config.problems import SettingsError
 
 LOCK_TIMEOUT_S: Final = 5.0
 _POLL_S: Final = 0.02
 _OWNER_ONLY: Final = 0o600
+
+Check = Callable[[Mapping[str, Any]], None]
+"""Looks at the whole of what is to be written, and raises what is to keep it from being written."""
+
+
+class _Absent:
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+"""What a change makes of a setting that is to stand in the file no longer."""
 
 
 @attrs.frozen
@@ -34,11 +48,12 @@ class Saved:
     backup: Path | None = None
 
 
-def change_setting(path: Path, place: Sequence[str], change: Callable[[Any], Any]) -> Saved:
+def change_setting(path: Path, place: Place, change: Callable[[Any], Any], *, check: Check | None = None) -> Saved:
     """Give the setting at `place`, key by key, the value that `change` makes of the one in the file, None for none.
 
     Everything else keeps its value and its order, unknown keys too, and the file its mode; a file that is made gets
-    0600. What `change` raises is let out and leaves the file as it is.
+    0600. What `change` and `check` raise is let out and leaves the file as it is. `ABSENT` takes the setting out, and
+    with it a table that is then empty.
 
     Raises:
         SettingsError: the file cannot be read, is no TOML, cannot be written, or is being written all the time.
@@ -50,22 +65,27 @@ def change_setting(path: Path, place: Sequence[str], change: Callable[[Any], Any
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(target):
-            return _change(target, place, change)
+            return _change(target, place, change, check)
     except OSError as error:
         raise SettingsError([f"cannot write {path}: {error.strerror or error}"]) from error
 
 
-def _change(path: Path, place: Sequence[str], change: Callable[[Any], Any]) -> Saved:
+def _change(path: Path, place: Place, change: Callable[[Any], Any], check: Check | None) -> Saved:
     import tomli_w
 
-    tree = read_toml(path, required=False)
+    layer = file_layer(path, required=False)
+    tree: dict[str, Any] = {} if layer is None else dict(layer.tree)
     plain = tomli_w.dumps(tree).encode()
-    table = _table_of(tree, place)
-    before = table.get(place[-1])
+    before = value_at(tree, place)
     after = change(before)
-    if after == before:
+    if after == before or (after is ABSENT and before is None):
         return Saved(changed=False)
-    table[place[-1]] = after
+    if after is ABSENT:
+        _remove(tree, place)
+    else:
+        _put(tree, place, after)
+    if check is not None:
+        check(tree)
     backup = None
     if path.exists() and path.read_bytes() != plain:
         backup = path.with_name(f"{path.name}.bak")
@@ -76,12 +96,36 @@ def _change(path: Path, place: Sequence[str], change: Callable[[Any], Any]) -> S
     return Saved(changed=True, backup=backup)
 
 
-def _table_of(tree: dict[str, Any], place: Sequence[str]) -> dict[str, Any]:
-    for part in place[:-1]:
-        tree = tree.setdefault(part, {})
-        if not isinstance(tree, dict):
-            raise SettingsError([f"{part} is not a table"])
+def value_at(tree: Any, place: Place) -> Any:
+    """What stands at a place of a tree; None for nothing."""
+    for part in place:
+        if isinstance(part, int):
+            tree = tree[part] if isinstance(tree, list) and part < len(tree) else None
+        else:
+            tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
+
+
+def _put(tree: Any, place: Place, value: Any) -> None:
+    for number, part in enumerate(place[:-1], start=1):
+        if isinstance(part, str):
+            tree = tree.setdefault(part, {}) if isinstance(place[number], str) else tree.get(part)
+        else:
+            tree = tree[part] if isinstance(tree, list) and part < len(tree) else None
+        if not isinstance(tree, dict if isinstance(place[number], str) else list):
+            what = "a table" if isinstance(place[number], str) else "a list"
+            raise SettingsError([f"{written(place[:number])} is not {what}"])
+    last = place[-1]
+    if isinstance(last, int) and last >= len(tree):
+        raise SettingsError([f"{written(place[:-1])} has only {len(tree)} items"])
+    tree[last] = value
+
+
+def _remove(tree: Any, place: Place) -> None:
+    holder = value_at(tree, place[:-1])
+    del holder[place[-1]]
+    if not holder and len(place) > 1 and isinstance(holder, dict) and isinstance(place[-2], str):
+        _remove(tree, place[:-1])
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from config.checks import (
     text,
     whole,
 )
+from config.hiding import PASSWORD, SECRET, USERINFO, without_userinfo
 from config.operations import AlertingSettings, LogSettings, MetricsSettings
 
 MAX_CAPACITY = 1 << 24
@@ -36,7 +37,12 @@ DEFAULT_SIZE = "95%"
 
 def _secret() -> str:
     # An address that may hold a password: never printed, and in a file only if nobody else can read it.
-    value: str = attrs.field(default="", repr=False, validator=address, metadata={"secret": True})
+    value: str = attrs.field(default="", repr=False, validator=address, metadata={SECRET: PASSWORD})
+    return value
+
+
+def _venue_address() -> str:
+    value: str = attrs.field(default="", repr=without_userinfo, validator=address, metadata={SECRET: USERINFO})
     return value
 
 
@@ -126,14 +132,16 @@ class ScreenSettings:
     """Two pictures a second and no flashes, for slow lines."""
     ascii_only: bool = False
     """Draw with ASCII alone."""
+    theme: str = attrs.field(default="dark", validator=one_of("dark", "light"))
+    """The colours to begin with; the key `t` changes them while the console runs."""
 
 
 @attrs.frozen
 class AddressSettings:
     """`[venues.NAME]`: where a provider finds its venue; empty means the venue's own address."""
 
-    stream_url: str = ""
-    rest_url: str = ""
+    stream_url: str = _venue_address()
+    rest_url: str = _venue_address()
 
 
 @attrs.frozen

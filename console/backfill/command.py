@@ -33,8 +33,8 @@ from console.backfill.run import Outcome, Run, Tools
 from console.backfill.sources import Opening, Sources
 from console.batch.backfill_options import kept_request
 from console.batch.db_target import Target, find_target
-from console.batch.engine_plan import load_settings
 from console.batch.output import talk
+from console.batch.settings_options import settings_from
 from console.routing import decide_for
 from console.spending import budget_of, max_cost_of, strictest
 from console.stores import catalogue_path, staging_directory
@@ -68,7 +68,7 @@ class Context:
 
 def context_of(arguments: argparse.Namespace) -> Context:
     """The context of a command line. Raises `ConsoleError`."""
-    settings = load_settings(arguments.config, find_paths()).settings
+    settings = settings_from(arguments).settings
     target = find_target(arguments)
     limits = Limits(
         max_usd=max_cost_of(settings.backfill, getattr(arguments, "max_cost", None)),

@@ -23,7 +23,7 @@ from console.backtests.options import check, command_line, parse_parameters, par
 from console.backtests.prepared import Prepared
 from console.backtests.sweep_options import starting
 from console.backtests.validation import checked
-from console.batch.engine_plan import load_settings
+from console.batch.settings_options import settings_from
 from core.bars.history import bar_series
 from core.bars.series import BarSeries
 from core.bars.spec import BarDataMode, BarType
@@ -132,7 +132,7 @@ def prepare_run(arguments: argparse.Namespace, progress: Progress = unheard) -> 
         ConsoleError: something cannot be read, or is not allowed.
     """
     check(arguments)
-    settings = load_settings(arguments.config, find_paths()).settings
+    settings = settings_from(arguments).settings
     sizing = parse_sizing(arguments)
     bar_type = BarType.parse(arguments.bars) if arguments.bars else None
     loaded = load_strategy(arguments)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options, settings_from
 
 NAME = "accounts"
 HELP = "the accounts of paper trading: what they hold, what strategies did, and what to do about it"
@@ -55,7 +56,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def _add_desk_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--desk", metavar="NAME", help="which desk (default: that of the settings)")
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,10 +77,8 @@ def place_of(arguments: argparse.Namespace) -> tuple[Path, str]:
         ConfigurationError: the settings cannot be used.
     """
     from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
 
-    paths = find_paths()
     desk = arguments.desk
     if desk is None:
-        desk = load_settings(arguments.config, paths).settings.paper_trading.desk
-    return paths.state, desk
+        desk = settings_from(arguments).settings.paper_trading.desk
+    return find_paths().state, desk

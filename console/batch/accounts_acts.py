@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
 from console.batch.accounts import place_of
+from console.batch.settings_options import settings_from
 from core.errors import ConsoleError, NotFoundError, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     state_directory, desk = place_of(arguments)
     confirm = getattr(arguments, "confirm", "")
     if arguments.action == RESET:
-        answer = _reset(state_directory, desk, arguments.config, confirm=confirm)
+        answer = _reset(state_directory, desk, arguments, confirm=confirm)
     else:
         target = getattr(arguments, "target", _ALL)
         answer = _ask(state_directory, desk, arguments.action, target=target, confirm=confirm)
@@ -52,7 +53,7 @@ def _ask(state_directory: Path, desk: str, act: str, *, target: str, confirm: st
     raise error
 
 
-def _reset(state_directory: Path, desk: str, config: Path | None, *, confirm: str) -> dict[str, Any]:
+def _reset(state_directory: Path, desk: str, arguments: argparse.Namespace, *, confirm: str) -> dict[str, Any]:
     from console.paper.desks import desk_folder, desk_place
     from console.paper.session import begin, sessions
     from core.clock import wall_ns
@@ -68,7 +69,7 @@ def _reset(state_directory: Path, desk: str, config: Path | None, *, confirm: st
             if confirm != desk:
                 hint = f"--confirm {desk} makes all that a thing of the past; it can still be looked at"
                 raise RefusedError("not confirmed", f"reset of desk {desk}", hint=hint)
-            state = _fresh(folder, config)
+            state = _fresh(folder, arguments)
             _note(folder, RESET, _ALL, f"asked for; it was: {'; '.join(before)}")
             begun = begin(folder, SessionHead(session="", desk=desk, created_ns=wall_ns(), state=state))
             begun.close()
@@ -97,17 +98,15 @@ def _before(state_directory: Path, desk: str) -> Iterator[str]:
         yield f"orders that wait: {waiting}"
 
 
-def _fresh(folder: Path, config: Path | None) -> DeskState:
+def _fresh(folder: Path, arguments: argparse.Namespace) -> DeskState:
     # Accounts as the settings have them; what they trade comes with the next session, and what they have then follows
     # from the settings once more.
-    from config.paths import find_paths
     from console.account_settings import paper_accounts_of
-    from console.batch.engine_plan import load_settings
     from console.paper.merging import opened
     from console.paper.plan import PLACEHOLDER
     from core.sim.state import DeskState
 
-    settings = load_settings(config, find_paths()).settings
+    settings = settings_from(arguments).settings
     default = settings.accounts.default
     currency = default.currency or _currency_before(folder, default.id) or PLACEHOLDER
     specs = paper_accounts_of(settings, currency=currency).specs()

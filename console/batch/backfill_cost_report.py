@@ -66,8 +66,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was paid; that nothing was is no error."""
-    from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
+    from console.batch.settings_options import settings_from
     from console.spending import budget_of, plain, purchase_row, spend_state
     from core.clock import wall_ns
     from core.store.spending import ASKED, VOID
@@ -75,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     now_ns = wall_ns()
     start_ns, end_ns = _meant(arguments, now_ns)
     target = find_target(arguments)
-    budget = budget_of(load_settings(arguments.config, find_paths()).settings.backfill)
+    budget = budget_of(settings_from(arguments).settings.backfill)
     found, spent = _read(target, start_ns, now_ns)
     wanted = [one for one in found if one.spent_ns < end_ns and _is_of(one, arguments.provider)]
     counted = [one for one in wanted if one.state != VOID]

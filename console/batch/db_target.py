@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from console.batch.settings_options import add_settings_options, settings_from
 from core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add_store_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", choices=(EMBEDDED, POSTGRES), help="which store (default: postgres when DATABASE_URL is set)"
     )
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(parser)
 
 
 def find_target(arguments: argparse.Namespace) -> Target:
@@ -60,11 +61,10 @@ def find_target(arguments: argparse.Namespace) -> Target:
         ConfigurationError: it is the database, and nobody says where that is; or the settings cannot be used.
     """
     from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
     from console.stores import catalogue_path, spill_directory, ticks_directory
 
     paths = find_paths()
-    url = load_settings(arguments.config, paths).settings.database.url
+    url = settings_from(arguments).settings.database.url
     kind = arguments.store or (POSTGRES if url else EMBEDDED)
     if kind == POSTGRES and not url:
         raise ConfigurationError(

@@ -18,6 +18,7 @@ from console.batch import output
 from console.batch.db_options import add_range_options, parse_range
 from console.batch.db_target import EMBEDDED, Reading, Target, add_store_option, find_target, open_reader
 from console.batch.progress import ProgressLine
+from console.batch.settings_options import settings_from
 from core.errors import ConsoleError, UsageError
 
 if TYPE_CHECKING:
@@ -140,8 +141,6 @@ def _results(
     progress: ProgressLine,
 ) -> Iterator[Reconciled]:
     # Of every series that could be compared; of the others the failure.
-    from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
     from console.daily_bars import ask_venues
     from console.reconciling import compare
 
@@ -149,7 +148,7 @@ def _results(
         progress.label = label
         progress(part)
 
-    settings = load_settings(arguments.config, find_paths()).settings
+    settings = settings_from(arguments).settings
     answers = ask_venues(chosen.questions, settings, simulated=arguments.simulated, note=note)
     for question in chosen.questions:
         told = answers.get(question.series)

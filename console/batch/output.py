@@ -67,6 +67,16 @@ def _flattened(
     return lines, lists
 
 
+def write_text(text: str) -> None:
+    """Print text as it is, without a line end of its own.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with writing():
+        print(text, end="")
+
+
 def write_rows(
     rows: Sequence[Mapping[str, Any]],
     *,

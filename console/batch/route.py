@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options, settings_from
 
 if TYPE_CHECKING:
     from config.schema import Settings
@@ -28,7 +28,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
         "--purpose", choices=(*PURPOSES, "both"), default="both", help="of which data (default: both)"
     )
     add_routing_options(parser)
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(parser)
     output.add_format_options(parser)
 
 
@@ -50,12 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConsoleError: none of them has a route, and this is the first reason.
     """
-    from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
     from console.routing import decision_row
 
     purposes = PURPOSES if arguments.purpose == "both" else (arguments.purpose,)
-    decisions = decisions_of(arguments, load_settings(arguments.config, find_paths()).settings, purposes)
+    decisions = decisions_of(arguments, settings_from(arguments).settings, purposes)
     failures = [decision.problem for decision in decisions if decision.problem is not None]
     failed = len(failures) == len(decisions)
     if arguments.format == "table":

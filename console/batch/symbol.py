@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options
 
 NAME = "symbol"
 HELP = "find symbols, list them, add and remove them while engines run"
@@ -28,7 +28,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in ACTIONS.items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        action.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+        add_settings_options(action)
         if name == "discover":
             _add_discover_options(action)
         elif name != "list":

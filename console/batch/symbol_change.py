@@ -15,9 +15,9 @@ import attrs
 from config.paths import find_paths
 from config.schema import Settings
 from console.batch import output
-from console.batch.config import check_meaning
-from console.batch.engine_plan import load_settings
 from console.batch.running_feeds import RunningEngine, RunningFeed, ask_announced, running_engines
+from console.batch.settings_meaning import check_meaning
+from console.batch.settings_options import settings_from
 from console.batch.symbol_settings import note_settings, save_added, save_removed
 from console.batch.venue_lists import Source, VenueLists
 from console.plan import expand_providers
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConsoleError: nothing was changed, and this is the first reason.
     """
     names = _wanted(arguments)
-    loaded = load_settings(arguments.config, find_paths())
+    loaded = settings_from(arguments)
     settings = loaded.settings
     if not arguments.no_save:
         check_meaning(settings)

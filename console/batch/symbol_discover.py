@@ -24,10 +24,9 @@ Row = dict[str, Any]
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one row an instrument; 9 when one of several venues could not be asked."""
-    from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
+    from console.batch.settings_options import settings_from
 
-    settings = load_settings(arguments.config, find_paths()).settings
+    settings = settings_from(arguments).settings
     sources = expand_providers(arguments.provider or settings.engine.provider, simulated=arguments.simulated)
     if not arguments.symbols and any(provider in DATASET_PROVIDERS for provider, _ in sources):
         raise UsageError("an endless list", "databento", hint="name what you look for with --symbols")

@@ -24,10 +24,10 @@ Key = tuple[str, str]
 def run(arguments: argparse.Namespace) -> int:
     """Print one row a (symbol, venue), with where it is from; none is no error."""
     from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
+    from console.batch.settings_options import settings_from
 
     paths = find_paths()
-    configured = _configured(load_settings(arguments.config, paths).settings.engine)
+    configured = _configured(settings_from(arguments).settings.engine)
     known = {(each.symbol, each.venue): each for each in _known(paths)}
     engines = running_engines()
     for engine in engines:

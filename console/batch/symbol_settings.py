@@ -59,7 +59,7 @@ def save_removed(path: Path, names: Collection[str]) -> set[str]:
 def note_settings(loaded: LoadedSettings) -> None:
     """Say it when the environment has a list of its own, for which the file does not matter."""
     origin = loaded.origins.get(".".join(PLACE), "")
-    if origin.startswith("environment"):
+    if origin.startswith(("environment", "--set")):
         output.talk(f"{origin} goes before the settings file")
 
 

@@ -29,7 +29,7 @@ class Filling:
 
 def store_words(passed: Sequence[str]) -> list[str]:
     """Those of the arguments handed on that say which store is meant, by name or by the settings."""
-    named = ("--store", "--config")
+    named = ("--store", "--config", "--set")
     return [word for at, word in enumerate(passed) if word in named or (at > 0 and passed[at - 1] in named)]
 
 
@@ -69,6 +69,8 @@ def _passed(given: Mapping[str, Any]) -> list[str]:
         if given.get(name) is not None:
             passed += [f"--{name}", f"{given[name]}"]
     passed += [f"--{name}" for name in _SWITCHES if given.get(name)]
+    for one in given.get("assigned", ()):
+        passed += ["--set", one]
     for path in given.get("book_data", ()):
         passed += ["--book-data", str(path)]
     return passed

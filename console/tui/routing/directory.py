@@ -4,7 +4,7 @@ microseconds, made as somebody types."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -43,19 +43,20 @@ class DirectoryReader:
         self.problem = ""
         self._thread: threading.Thread | None = None
 
-    def read(self, configuration: Path | None) -> None:
-        """Begin to read them anew from that file of settings, the usual one when None; nothing waits."""
+    def read(self, configuration: Path | None, *, assigned: Sequence[str] = ()) -> None:
+        """Begin to read them anew from that file of settings, the usual one when None, with what is `assigned` on the
+        command line before it; nothing waits."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(
-                target=self._read, args=(configuration,), name="routing-rules", daemon=True
+                target=self._read, args=(configuration, assigned), name="routing-rules", daemon=True
             )
             self._thread.start()
 
-    def _read(self, configuration: Path | None) -> None:
+    def _read(self, configuration: Path | None, assigned: Sequence[str]) -> None:
         from console.batch.engine_plan import load_settings
 
         try:
-            settings = load_settings(configuration, find_paths()).settings
+            settings = load_settings(configuration, find_paths(), assigned=assigned).settings
             self.directory, self.problem = Directory(rules=load_rules(settings), providers=capabilities()), ""
         except (ConsoleError, OSError) as error:
             self.problem = clean(str(error), limit=400)

@@ -6,6 +6,7 @@ Not a widget. `tick` is called by the application and never waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from providers.routing.rules import Purpose
 STEP_NS: Final = 90 * NS_PER_MS
 """Between the lighting up of one rule and the next."""
 _CONFIGURATION: Final = "--config"
+_ASSIGNED: Final = "--set"
 _NAMES: Final[dict[Purpose, str]] = {HISTORICAL: "Historical", REALTIME: "Real-time"}
 
 
@@ -42,7 +44,8 @@ class Routing(FormScreen[RoutingForm]):
         """Read the rules that are in force by now."""
         passed = self.form.passed
         at = passed.index(_CONFIGURATION) + 1 if _CONFIGURATION in passed[:-1] else 0
-        self._reader.read(Path(passed[at]) if at else None)
+        assigned = [value for option, value in pairwise(passed) if option == _ASSIGNED]
+        self._reader.read(Path(passed[at]) if at else None, assigned=assigned)
 
     def fill(self, passed: Sequence[str]) -> None:
         """Hand on arguments of the command line that began the console: which settings, which store."""

@@ -34,7 +34,7 @@ def test_the_environment_wins_and_origins_are_kept(tmp_path: Path) -> None:
     assert found.settings.engine.symbols == ("ETHUSD",)
     assert (found.settings.ring.capacity, found.settings.screen.frames_per_s) == (1024, 4.0)
     assert found.origins["engine.provider"] == "environment RINGSIDE__ENGINE__PROVIDER"
-    assert found.origins["engine.symbols"] == str(path)
+    assert found.origins["engine.symbols"] == f"{path}:3"
     assert "store.persist" not in found.origins
 
 
@@ -44,10 +44,10 @@ def test_the_environment_wins_and_origins_are_kept(tmp_path: Path) -> None:
         ("[engine]\nsymbol = []\n", "engine.symbol: no such setting (did you mean engine.symbols?)"),
         ("engine = 3\n", "engine: must be a table"),
         ("[ring]\ncapacity = 100\n", "power of two"),
-        ("[ring]\ncapacity = true\n", "must be a whole number, not True at ring.capacity"),
+        ("[ring]\ncapacity = true\n", "config.toml:2: ring.capacity: must be a whole number, not true"),
         ("[screen]\nframes_per_s = 0\n", "must be above 0"),
         ('[engine]\nsymbols = "BTCUSD"\n', "must be a list of strings"),
-        ("[engine\n", "line 1"),
+        ("[engine\n", "config.toml:1: no TOML"),
     ],
 )
 def test_mistakes_are_told_with_their_path(tmp_path: Path, text: str, expected: str) -> None:

@@ -96,55 +96,55 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("enable = true", "paper_trading.enable: no such setting (did you mean paper_trading.enabled?)"),
-        ('enabled = "yes"', "must be true or false, not 'yes' at paper_trading.enabled"),
-        ("strategy = 3", "must be text in quotes, not 3 at paper_trading.strategy"),
-        ('strategies = "rsi"', "must be a list of strings, not 'rsi' at paper_trading.strategies"),
-        ('strategies = ["rsi", ""]', "strategies must not hold an empty text at paper_trading"),
-        ('strategies = ["\\u001b[2J"]', "strategies must be text that can be printed"),
-        (f'strategy = "{"x" * 4097}"', "strategy must be text that can be printed, at most 4096"),
+        ('enabled = "yes"', "paper_trading.enabled: must be true or false, not text"),
+        ("strategy = 3", "paper_trading.strategy: must be text in quotes, not 3"),
+        ('strategies = "rsi"', "paper_trading.strategies: must be a list of strings, not text"),
+        ('strategies = ["rsi", ""]', "paper_trading.strategies: must not hold an empty text"),
+        ('strategies = ["\\u001b[2J"]', "paper_trading.strategies: must be text that can be printed"),
+        (f'strategy = "{"x" * 4097}"', "paper_trading.strategy: must be text that can be printed, at most 4096"),
         (
             "initial_capital = true",
-            "must be an amount, as text or a number, not True at paper_trading.initial_capital",
+            "paper_trading.initial_capital: must be an amount, as text or a number, not True",
         ),
-        ("initial_capital = nan", "must be an amount, not nan at paper_trading.initial_capital"),
+        ("initial_capital = nan", "paper_trading.initial_capital: must be an amount, not nan"),
         (f"initial_capital = 1{'0' * 5000}", "digits"),
-        ('desk = ""', "desk must be letters, digits and _ . - inside, at most 64 of them, not ''"),
-        ('desk = ".."', "desk must be letters"),
-        ('desk = "a/b"', "desk must be letters"),
-        (f'desk = "{"x" * 65}"', "desk must be letters"),
-        ('desk = "a\\n"', "desk must be letters"),
-        ("context_ticks = -1", "context_ticks must be from 0 to 65536 at paper_trading"),
-        ("context_ticks = 65537", "context_ticks must be from 0 to 65536"),
-        ('mode = "tick"', "mode must be one of each-tick, price-move, close-bar, not 'tick'"),
-        ("memory_mb = 15", "memory_mb must be from 16 to 1048576"),
-        ("memory_mb = 0.5", "must be a whole number, not 0.5 at paper_trading.memory_mb"),
-        ("call_s = 0", "call_s must be above 0"),
-        ("call_s = nan", "call_s must be above 0"),
-        ("call_s = 1001", "call_s must be above 0 and at most 1000"),
-        ("keep_days = -1", "keep_days must be from 0"),
-        ('quantity = "1"\nsize = "50%"', "quantity and size are both set at paper_trading"),
+        ('desk = ""', "paper_trading.desk: must be letters, digits and _ . - inside, at most 64 of them, not ''"),
+        ('desk = ".."', "paper_trading.desk: must be letters"),
+        ('desk = "a/b"', "paper_trading.desk: must be letters"),
+        (f'desk = "{"x" * 65}"', "paper_trading.desk: must be letters"),
+        ('desk = "a\\n"', "paper_trading.desk: must be letters"),
+        ("context_ticks = -1", "paper_trading.context_ticks: must be from 0 to 65536"),
+        ("context_ticks = 65537", "paper_trading.context_ticks: must be from 0 to 65536"),
+        ('mode = "tick"', "paper_trading.mode: must be one of each-tick, price-move, close-bar, not 'tick'"),
+        ("memory_mb = 15", "paper_trading.memory_mb: must be from 16 to 1048576"),
+        ("memory_mb = 0.5", "paper_trading.memory_mb: must be a whole number, not 0.5"),
+        ("call_s = 0", "paper_trading.call_s: must be above 0"),
+        ("call_s = nan", "paper_trading.call_s: must be above 0"),
+        ("call_s = 1001", "paper_trading.call_s: must be above 0 and at most 1000"),
+        ("keep_days = -1", "paper_trading.keep_days: must be from 0"),
+        ('quantity = "1"\nsize = "50%"', "paper_trading.quantity: quantity and size are both set"),
         ("run = 3", "paper_trading.run: must be a list of tables"),
         ("[paper_trading.run]", "paper_trading.run: must be a list of tables"),
-        ("[[paper_trading.run]]", "must be given at paper_trading.run[0].strategy"),
-        ('[[paper_trading.run]]\nstrategy = ""', "strategy must be a name or a file at paper_trading.run[0]"),
+        ("[[paper_trading.run]]", "paper_trading.run[0].strategy: must be given"),
+        ('[[paper_trading.run]]\nstrategy = ""', "paper_trading.run[0].strategy: strategy must be a name or a file"),
         ('[[paper_trading.run]]\nstrategy = "a"\nlable = "b"', "run[0].lable: no such setting (did you mean paper"),
-        ('[[paper_trading.run]]\nstrategy = "a"\nlabel = "b c"', "label must be letters"),
-        ('[[paper_trading.run]]\nstrategy = "a"\naccount = "b c"', "account must be letters"),
+        ('[[paper_trading.run]]\nstrategy = "a"\nlabel = "b c"', "paper_trading.run[0].label: must be letters"),
+        ('[[paper_trading.run]]\nstrategy = "a"\naccount = "b c"', "paper_trading.run[0].account: must be letters"),
         (
             '[[paper_trading.run]]\nstrategy = "a"\nparams = 3',
-            "must be a table, not 3 at paper_trading.run[0].params",
+            "paper_trading.run[0].params: must be a table, not 3",
         ),
         (
             '[[paper_trading.run]]\nstrategy = "a"\nparams = { x = [1] }',
-            "'x' must be text, a number, true or false, not [1] at paper_trading.run[0].params",
+            "paper_trading.run[0].params: 'x' must be text, a number, true or false, not [1]",
         ),
         (
             '[[paper_trading.run]]\nstrategy = "a"\nparams = { x = "\\u001b" }',
-            "params must have names and values that can be printed, not 'x' at paper_trading.run[0]",
+            "paper_trading.run[0].params: must have names and values that can be printed, not 'x'",
         ),
         (
             '[[paper_trading.run]]\nstrategy = "a"\n[[paper_trading.run]]\nstrategy = "b"\nlabel = "a"',
-            "run[1] is the second one called 'a': give it a label of its own at paper_trading",
+            "paper_trading.run[1]: run[1] is the second one called 'a': give it a label of its own",
         ),
     ],
 )
@@ -177,7 +177,10 @@ def test_two_balances_of_one_account_are_refused(tmp_path: Path, capital: str, b
         loaded(tmp_path, text)
     (problem,) = caught.value.problems
     places = "paper_trading.initial_capital and accounts.default.initial_balance"
-    assert problem == f"{places} are both set, and differ: remove one of them"
+    assert (
+        problem
+        == f"{tmp_path / 'config.toml'}:2: paper_trading.initial_capital: {places} are both set, and differ: remove one of them"
+    )
 
 
 def test_the_environment_sets_it_too(tmp_path: Path) -> None:

@@ -41,19 +41,19 @@ def test_rules_are_read_listed_and_have_an_origin(tmp_path: Path) -> None:
     assert routing.asset_types["crypto"] == RouteSettings("databento", "binance")
     assert routing.symbols["BRK.B@NYSE"].dataset == "XNYS.PILLAR"
     listed = {name: value for name, value in dump(found.settings).items() if name.startswith("routing.")}
-    assert listed["routing.symbols.BRK.B@NYSE.historical"] == "databento"
-    assert listed["routing.databento.datasets.futures@CME"] == "GLBX.MDP3"
+    assert listed['routing.symbols."BRK.B@NYSE".historical'] == "databento"
+    assert listed['routing.databento.datasets."futures@CME"'] == "GLBX.MDP3"
     assert listed["routing.asset_types.crypto.dataset"] == ""
     origins = {name: origin for name, origin in found.origins.items() if name in listed}
     assert origins.pop("routing.asset_types.crypto.realtime").startswith("environment ")
     assert set(origins) == {
         "routing.default_provider",
-        "routing.databento.datasets.futures@CME",
+        'routing.databento.datasets."futures@CME"',
         "routing.asset_types.crypto.historical",
-        "routing.symbols.BRK.B@NYSE.dataset",
-        "routing.symbols.BRK.B@NYSE.historical",
+        'routing.symbols."BRK.B@NYSE".dataset',
+        'routing.symbols."BRK.B@NYSE".historical',
     }
-    assert set(origins.values()) == {str(path)}
+    assert {origin.rpartition(":")[0] for origin in origins.values()} == {str(path)}
 
 
 def test_a_variable_may_hold_all_of_the_tables() -> None:
@@ -61,7 +61,7 @@ def test_a_variable_may_hold_all_of_the_tables() -> None:
     value = '{"ESH5@CME" = {historical = "databento"}}'
     found = load(None, environment={"RINGSIDE__ROUTING__SYMBOLS": value})
     assert found.settings.routing == RoutingSettings(symbols={"ESH5@CME": RouteSettings("databento")})
-    assert set(found.origins) == {"routing.symbols.ESH5@CME.historical"}
+    assert set(found.origins) == {'routing.symbols."ESH5@CME".historical'}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_variable_may_hold_all_of_the_tables() -> None:
         ),
         (
             '[routing.symbols."ESH5@CME"]\ndatset = "x"',
-            "routing.symbols.ESH5@CME.datset: no such setting (did you mean routing.symbols.ESH5@CME.dataset?)",
+            'routing.symbols."ESH5@CME".datset: no such setting (did you mean routing.symbols."ESH5@CME".dataset?)',
         ),
         ("[routing]\nasset_types = 3", "routing.asset_types: must be tables by name"),
         ("[[routing.symbols]]\nhistorical = 'x'", "routing.symbols: must be tables by name"),
         ("[routing.asset_types]\ncrypto = 'kraken'", "routing.asset_types.crypto: must be a table"),
-        ("[routing.symbols.'A@B']\nrealtime = 3", "must be text in quotes, not 3 at routing.symbols['A@B'].realtime"),
+        ("[routing.symbols.'A@B']\nrealtime = 3", 'routing.symbols."A@B".realtime: must be text in quotes, not 3'),
         ("[routing.asset_type.crypto]", "routing.asset_type: no such setting (did you mean routing.asset_types?)"),
     ],
 )
