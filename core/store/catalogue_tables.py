@@ -124,5 +124,16 @@ ALTER TABLE spend ADD COLUMN state TEXT NOT NULL DEFAULT 'bought' CHECK (state I
 ALTER TABLE spend ADD COLUMN order_id TEXT NOT NULL DEFAULT ''
 """
 
-STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+# Of `alert_history` the `noted_ns` are when it happened, and `alert_id` is the row's number: `newest` is the last one
+# that was given, also when its row was removed. `origin` is the catalogue's own name where its rows are copied to.
+_SEVENTH = """
+ALTER TABLE alert_history ADD COLUMN instance TEXT NOT NULL DEFAULT '';
+CREATE INDEX alert_history_rule ON alert_history (rule, noted_ns);
+CREATE TABLE alert_origin (
+    only INTEGER PRIMARY KEY CHECK (only = 1), origin TEXT NOT NULL, newest INTEGER NOT NULL);
+INSERT INTO alert_origin (only, origin, newest)
+    SELECT 1, lower(hex(randomblob(16))), coalesce(max(alert_id), 0) FROM alert_history
+"""
+
+STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 """The statements that lead from each version of the catalogue to the next."""
