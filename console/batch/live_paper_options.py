@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from console.batch.settings_options import add_settings_options
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add_paper_options(parser: argparse.ArgumentParser) -> None:
     paper.add_argument("--latency", metavar="TIME", help="until an order is there, like 50ms")
     paper.add_argument("--jitter", metavar="TIME", help="up to so much longer, by chance")
     paper.add_argument("--touch", action="store_true", help="limit orders also fill at their price, not only through")
-    paper.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(paper)
 
 
 def check_unused(arguments: argparse.Namespace) -> None:
