@@ -76,7 +76,7 @@ class Tally:
             severity=max(self._severities, key=lambda one: one.rank, default=Severity.INFO),
             instance=self._worst[0].instance,
             rule=only,
-            title=f"{self.things:,} alerts at once: {self._how_bad()}",
+            title=f"{self.things:,} alerts: {self._how_bad()}",
             lines=self._lines(),
             runbook=self._worst[0].runbook if only else "",
             count=self.things,

@@ -164,15 +164,16 @@ class Listener:
 
     async def _hand_over(self, parcel: Parcel) -> None:
         self._in_hand = parcel
+        complaint: ConsoleError | None = None
         try:
             await send(self.handler, parcel.message, uniform=self._uniform)
-        except PartlyToldError as error:
-            self._told(parcel, error)
         except ConsoleError as error:
-            self._in_vain(parcel, error)
+            complaint = error
+        self._in_hand = None  # not after a cancellation, which leaves it to be told once more
+        if complaint is None or isinstance(complaint, PartlyToldError):
+            self._told(parcel, complaint)
         else:
-            self._told(parcel, None)
-        self._in_hand = None
+            self._in_vain(parcel, complaint)
 
     def _told(self, parcel: Parcel, complaint: ConsoleError | None) -> None:
         self._allowance.take(trio.current_time(), urgent=parcel.urgent)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import traceback
 from collections.abc import Callable
 from itertools import islice
 from typing import Final
@@ -19,6 +21,8 @@ LONGEST_PAUSE_S: Final = 15.0
 LONGEST_ASKED_S: Final = 30.0
 """A wait that the other side asks for up to which a message is held in hand; a longer one is for the next round."""
 
+logger = logging.getLogger("ringside.alerting")
+
 Uniform = Callable[[float, float], float]
 
 
@@ -26,11 +30,19 @@ async def send_once(handler: Handler, message: Message) -> None:
     """One attempt, within the time that the handler has for it.
 
     Raises:
-        ConsoleError: as `Handler.send`; a `TransientError` when the time is over.
+        ConsoleError: as `Handler.send`; a `TransientError` when the time is over, a `PermanentError` for a fault of
+            ours: telling of trouble must not be what ends an engine.
     """
     timeout_s = handler.plan.timeout_s
     with trio.move_on_after(timeout_s):
-        await handler.send(message)
+        try:
+            await handler.send(message)
+        except ConsoleError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            where = "".join(traceback.format_tb(error.__traceback__))  # not its text, which may hold an address
+            logger.error("a fault in telling %s: %s\n%s", handler.name, type(error).__name__, where)
+            raise PermanentError(f"telling {handler.name}", "a fault in the program, see the log") from None
         return
     raise TransientError(f"telling {handler.name}", f"no answer within {timeout_s:g} s")
 

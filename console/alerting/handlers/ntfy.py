@@ -23,7 +23,7 @@ class NtfyHandler:
         self.plan = plan
         self.name = plan.name
         self._server, self._topic = split_topic(plan.url)
-        self._poster = Poster(plan.name)
+        self._poster = Poster(plan.name, plan.url)
 
     async def send(self, message: Message) -> None:
         """Publish it. Raises as `Poster` does."""

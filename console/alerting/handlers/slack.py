@@ -20,7 +20,7 @@ class SlackHandler:
     def __init__(self, plan: HandlerPlan) -> None:
         self.plan = plan
         self.name = plan.name
-        self._poster = Poster(plan.name)
+        self._poster = Poster(plan.name, plan.url)
 
     async def send(self, message: Message) -> None:
         """Post it. Raises as `Poster` does, with Slack's own code for what is wrong."""

@@ -35,7 +35,7 @@ class TelegramHandler:
     def __init__(self, plan: HandlerPlan) -> None:
         self.plan = plan
         self.name = plan.name
-        self._poster = Poster(plan.name)
+        self._poster = Poster(plan.name, plan.url or SERVER)
         self._message: Message | None = None
         self._open: list[str] = []
         self._refused: list[PermanentError] = []

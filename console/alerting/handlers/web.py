@@ -11,23 +11,24 @@ import socket
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
+import httpx
 import msgspec
 import trio
 
+from console.alerting.handlers.addresses import is_loopback
 from core.clock import NS_PER_S, wall_ns
 from core.errors import AuthenticationError, ConsoleError, PermanentError, ResourceExhaustedError, TransientError
 from providers.venue.backoff import retry_after_s
 
-if TYPE_CHECKING:
-    import httpx
-
 MAX_ANSWER_BYTES: Final = 65_536
 """What is read of an answer; nobody who takes a message has more to say."""
+ANSWER_S: Final = 2.0
+"""How long the rest of an answer may take that has begun: its status says already whether the message was taken."""
 _QUICK_STATUSES: Final = frozenset({408, 425, 502, 503, 504})
-_ENCODE: Final = msgspec.json.encode
 
 
 @attrs.frozen(repr=False)
@@ -40,11 +41,13 @@ class Answer:
 
 
 class Poster:
-    """Posts to addresses on behalf of the handler `name`. Connections are not kept: minutes lie between two messages,
-    and the other side would have closed it just when the next one comes."""
+    """Posts on behalf of the handler `name` to the server that `url` is on. Connections are not kept: minutes lie
+    between two messages, and the other side would have closed it just when the next one comes. A proxy of the
+    environment is used for other machines alone: what is for this one goes unencrypted and must not leave it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, url: str) -> None:
         self._operation = f"telling {name}"
+        self._is_here = is_loopback(urlsplit(url).hostname or "")
         self._client: httpx.AsyncClient | None = None
 
     async def post(self, url: str, payload: object, *, headers: Mapping[str, str]) -> Answer:
@@ -54,15 +57,18 @@ class Poster:
             TransientError: no answer.
             PermanentError: the address or a proxy's is of no use, or the other side cannot prove who it is.
         """
-        import httpx
-
         sent = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "ringside"}
         try:
             client = self._opened()
-            content = _ENCODE(payload)
-            async with client.stream("POST", url, content=content, headers={**sent, **headers}) as response:
+            content = msgspec.json.encode(payload)
+            request = client.build_request("POST", url, content=content, headers={**sent, **headers})
+            request.stream = _Content(content)
+            response = await client.send(request, stream=True)
+            try:
                 body = await _beginning(response)
-                return Answer(response.status_code, response.headers.get("retry-after", ""), body)
+            finally:
+                await response.aclose()
+            return Answer(response.status_code, response.headers.get("retry-after", ""), body)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
             raise self._translated(error) from None  # the chain would show the address in a traceback
 
@@ -104,8 +110,6 @@ class Poster:
         return PermanentError(self._operation, words, hint=gone)
 
     def _opened(self) -> httpx.AsyncClient:
-        import httpx
-
         if self._client is None:
             for library in ("httpx", "httpcore"):  # they would write addresses to the log
                 logging.getLogger(library).setLevel(logging.WARNING)
@@ -113,13 +117,12 @@ class Poster:
                 timeout=None,  # noqa: S113 - bounded by whoever calls `send`
                 verify=_tls_context(),
                 follow_redirects=False,
+                trust_env=not self._is_here,
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
 
     def _translated(self, error: Exception) -> ConsoleError:
-        import httpx
-
         # Only the kind of an error is said: its text may hold the address.
         if (certificate := _certificate_error(error)) is not None:
             reason = certificate.verify_message or "it is not trusted"
@@ -130,8 +133,6 @@ class Poster:
 
 
 def _failure(error: Exception) -> str:
-    import httpx
-
     if isinstance(error, httpx.ProxyError):
         return "the proxy does not let it through"
     if isinstance(error, httpx.ConnectError):
@@ -164,10 +165,24 @@ def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | N
     return None
 
 
+class _Content(httpx.AsyncByteStream):
+    # The library's own is a generator, which is left half way when a connection breaks while it is sent.
+    def __init__(self, content: bytes) -> None:
+        self._left = [content]
+
+    def __aiter__(self) -> _Content:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
 async def _beginning(response: httpx.Response) -> bytes:
     body = bytearray()
     # Leaving the loop early would abandon the library's generators half way: cancelling runs them to their end.
-    with trio.CancelScope() as scope:
+    with trio.move_on_after(ANSWER_S) as scope:
         async for chunk in response.aiter_raw():
             body += chunk[: MAX_ANSWER_BYTES - len(body)]
             if len(body) >= MAX_ANSWER_BYTES:

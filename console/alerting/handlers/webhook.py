@@ -14,7 +14,7 @@ class WebhookHandler:
     def __init__(self, plan: HandlerPlan) -> None:
         self.plan = plan
         self.name = plan.name
-        self._poster = Poster(plan.name)
+        self._poster = Poster(plan.name, plan.url)
 
     async def send(self, message: Message) -> None:
         """Post it, with a key by which the other side knows one that it had before. Raises as `Poster` does."""

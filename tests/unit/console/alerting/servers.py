@@ -47,6 +47,7 @@ HANGS = b""
 CLOSES = b"\0"
 HUGE = b"\1"
 ENDLESS_HEADERS = b"\2"
+HALF = b"\3"
 
 Handle = Callable[[trio.SocketStream], Awaitable[None]]
 
@@ -87,6 +88,9 @@ async def web_server(*answers: bytes) -> AsyncIterator[WebServer]:
             await stream.send_all(b"HTTP/1.1 200 OK\r\n")
             while True:
                 await stream.send_all(b"X-More: " + b"x" * 4096 + b"\r\n")
+        elif reply == HALF:
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok")
+            await trio.sleep_forever()
         elif reply != CLOSES:
             await stream.send_all(reply)
 

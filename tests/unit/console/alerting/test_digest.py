@@ -30,7 +30,7 @@ def test_a_digest_counts_by_severity_and_rule() -> None:
     told = tally(over, message(count=40), message("b", rule=""), CRITICAL).told(BEGIN_NS)
     assert told.kind is Kind.DIGEST
     assert (told.severity, told.count, told.rule) == (Severity.CRITICAL, 43, "")
-    assert told.title == "43 alerts at once: 1 critical, 41 warning, 1 resolved"
+    assert told.title == "43 alerts: 1 critical, 41 warning, 1 resolved"
     assert told.lines == (
         "since 14:13:19Z, by rule: feed_silent 41, others 1, store_down 1",
         "CRITICAL the store writes nothing",

@@ -55,7 +55,7 @@ async def test_a_burst_is_three_messages_and_a_digest(autojump_clock: MockClock)
         assert dispatcher.states()[0]["suppressed"] == 996
     digest = handler.messages[-1]
     assert digest.kind is Kind.DIGEST
-    assert digest.title == "997 alerts at once: 997 warning"
+    assert digest.title == "997 alerts: 997 warning"
     assert "rule-0 333, rule-1 332, rule-2 332" in digest.lines[0]
     assert [line.startswith("WARNING ring ") for line in digest.lines[1:13]] == [True] * 12
     assert digest.lines[-1] == "and 985 more messages"
@@ -124,7 +124,7 @@ async def test_what_is_over_does_not_overtake(autojump_clock: MockClock) -> None
         await trio.sleep(120)
     digest = handler.messages[-1]
     assert digest.severity is Severity.WARNING
-    assert digest.title == "3 alerts at once: 1 warning, 2 resolved"
+    assert digest.title == "3 alerts: 1 warning, 2 resolved"
     assert digest.lines[1].startswith("WARNING")
 
 
@@ -164,6 +164,7 @@ async def test_nothing_is_lost_while_it_is_down(autojump_clock: MockClock, caplo
         await trio.sleep(400)
     assert [told.count for told in handler.messages] == [100]
     assert len(caplog.records) == 2
+    assert caplog.records[0].getMessage() == "telling desk: no connection; 1 messages wait"
     assert caplog.records[-1].getMessage() == "desk hears of alerts again"
 
 
@@ -229,6 +230,21 @@ async def test_partly_told_is_told(autojump_clock: MockClock) -> None:
         row = dispatcher.states()[0]
         assert (handler.tried, row["sent"], row["waiting"]) == (1, 1, 0)
         assert (row["state"], row["last_error"]) == ("failing", "1 of 2 chats: HTTP 403")
+
+
+@pytest.mark.trio
+async def test_a_fault_of_ours_ends_nothing(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said where it was, without what it says, and the others hear."""
+    broken, fine = Remembering(), Remembering(desk(name="fine"))
+    broken.act = failing(KeyError("https://SECRET"))
+    async with running([broken, fine]) as dispatcher:
+        dispatcher.tell(message())
+        await trio.sleep(1)
+        assert dispatcher.states()[0]["last_error"] == "a fault in the program, see the log"
+    assert fine.messages == [message()]
+    assert "KeyError" in caplog.text
+    assert "test_dispatch.py" in caplog.text
+    assert "SECRET" not in caplog.text
 
 
 @pytest.mark.trio

@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 import trio
 
+from console.alerting.dispatch import Dispatcher
+from console.alerting.handlers import web
 from console.alerting.handlers.base import Handler, PartlyToldError
 from console.alerting.handlers.make import make_handlers
 from console.alerting.handlers.plan import HandlerPlan
@@ -26,6 +28,7 @@ from tests.unit.console.alerting.hearing import CRITICAL, DEADLINE_S, message
 from tests.unit.console.alerting.servers import (
     CLOSES,
     ENDLESS_HEADERS,
+    HALF,
     HANGS,
     HUGE,
     WebServer,
@@ -263,9 +266,56 @@ async def test_nobody_there_is_said() -> None:
 @pytest.mark.trio
 async def test_a_proxy_address_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable of the environment can be wrong as well, and hold a password."""
-    monkeypatch.setenv("HTTP_PROXY", "http://user:SECRET@[::1")
-    found = await failure(plan("webhook", "http://127.0.0.1:1"), PermanentError)
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:SECRET@[::1")
+    found = await failure(plan("webhook", "https://nowhere.invalid"), PermanentError)
     assert "proxy" in found.subject
+
+
+@pytest.mark.trio
+async def test_proxies_are_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is for this machine does not leave it; what is for another goes through the proxy, encrypted or not at
+    all."""
+    async with web_server(answer()) as server, web_server(answer("403 Forbidden")) as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        await tell(plan("webhook", server.url))
+        assert (len(server.asked), len(proxy.asked)) == (1, 0)
+        found = await failure(plan("webhook", "https://nowhere.invalid"), TransientError)
+        assert found.subject == "the proxy does not let it through"
+        assert [asked.line for asked in proxy.asked] == ["CONNECT nowhere.invalid:443 HTTP/1.1"]
+
+
+@pytest.mark.trio
+async def test_a_yes_that_does_not_end_is_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status says that the message was taken: it is not sent again because the rest does not come."""
+    monkeypatch.setattr(web, "ANSWER_S", 0.1)
+    async with web_server(HALF) as server:
+        await tell(plan("webhook", server.url))
+
+
+@pytest.mark.trio
+async def test_a_storm_is_few_requests() -> None:
+    """A thousand messages are four requests to one that answers, beside one that hangs and one that is gone."""
+    async with web_server(answer()) as server, web_server(HANGS) as stuck, listening(_closing) as gone:
+        handlers = make_handlers(
+            [
+                plan("webhook", server.url, name="good"),
+                plan("slack", stuck.url, name="stuck", timeout_s=0.5),
+                plan("ntfy", f"http://127.0.0.1:{gone}", name="gone"),
+            ]
+        )
+        dispatcher = Dispatcher(handlers, gather_s=0.05)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(dispatcher.run)
+            for number in range(1000):
+                dispatcher.tell(message(f"ring {number} is full"))
+            with trio.fail_after(DEADLINE_S):
+                while dispatcher.states()[0]["waiting"]:
+                    await trio.sleep(0.01)
+            left = await dispatcher.drain(1.0)
+    assert [asked.json["count"] for asked in server.asked] == [1, 1, 1, 997]
+    assert left == 2000
+    assert "SECRET" not in str(dispatcher.states())
 
 
 @pytest.mark.trio

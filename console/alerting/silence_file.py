@@ -1,0 +1,111 @@
+"""Silences outlive engines: they stand in one file, which every engine of this home reads and anybody may change."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from core.alerts.matching import Match
+from core.alerts.silences import Silence, Silences
+from core.errors import ConfigurationError, TransientError
+
+MAX_BYTES: Final = 4 << 20
+_READING: Final = "reading the silences"
+_WRITING: Final = "writing the silences"
+
+
+class SilenceFile:
+    """The file of the silences under a state directory. Its methods block, and may be called from any thread."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self._path = state_directory / "alerts" / "silences.json"
+
+    def changed_ns(self) -> int:
+        """When it was written last; 0 when there is none."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def read(self) -> Silences:
+        """Those that are in force. Raises `ConfigurationError` when the file makes no sense."""
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            return Silences()
+        except OSError as error:
+            raise ConfigurationError(_READING, f"{self._path}: {error.strerror}") from error
+        try:
+            if len(content) > MAX_BYTES:
+                raise ValueError("too large")
+            return Silences(_silence(one) for one in json.loads(content)["silences"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            hint = "remove it: alerts are then told again"
+            raise ConfigurationError(_READING, f"{self._path} makes no sense", hint=hint) from error
+
+    def add(self, rule: str, match: Match, *, until_ns: int, now_ns: int, by: str, comment: str) -> Silence:
+        """Add one. Raises `ConsoleError`."""
+        with self._changing(now_ns) as silences:
+            return silences.add(rule, match, until_ns=until_ns, by=by, comment=comment)
+
+    def remove(self, number: int, *, now_ns: int) -> Silence | None:
+        """Take one back; None when there is none of that number. Raises `ConsoleError`."""
+        with self._changing(now_ns) as silences:
+            return silences.remove(number)
+
+    @contextlib.contextmanager
+    def _changing(self, now_ns: int) -> Iterator[Silences]:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(_WRITING, f"{self._path}: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TransientError(_WRITING, "another program is writing them", hint="try again") from None
+            silences = self.read()
+            silences.expire(now_ns)
+            yield silences
+            self._write(silences)
+        finally:
+            os.close(lock)
+
+    def _write(self, silences: Silences) -> None:
+        rows = [
+            {
+                "number": one.number,
+                "rule": one.rule,
+                "match": dict(one.match),
+                "until_ns": one.until_ns,
+                "by": one.by,
+                "comment": one.comment,
+            }
+            for one in silences
+        ]
+        try:
+            fd, name = tempfile.mkstemp(prefix=".silences.", dir=self._path.parent)
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                json.dump({"schema_version": 1, "silences": rows}, file)
+            Path(name).replace(self._path)
+        except OSError as error:
+            raise ConfigurationError(_WRITING, f"{self._path}: {error.strerror}") from error
+
+
+def _silence(row: Any) -> Silence:
+    number, until_ns, match = row["number"], row["until_ns"], dict(row["match"])
+    texts = [row["rule"], row["by"], row["comment"], *match, *match.values()]
+    if not all(isinstance(one, str) and one.isprintable() for one in texts):
+        raise ValueError("no text")
+    if not (type(number) is int and type(until_ns) is int):
+        raise ValueError("no number")
+    rule, by, comment = texts[:3]
+    return Silence(number=number, rule=rule, match=tuple(match.items()), until_ns=until_ns, by=by, comment=comment)

@@ -1,0 +1,126 @@
+"""`alerts ack|silence|unsilence|test`: what people say to alerts, and whether anybody hears of them."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import re
+from typing import Final
+
+from console.batch import output
+from console.batch.alerts_shown import SCHEMA_VERSION, settings_of
+from core.errors import NotFoundError, UsageError
+
+UNHEARD: Final = 9
+_LASTING: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhd])")
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+MAX_LASTING_S: Final = 366 * 86_400.0
+MAX_TEXT: Final = 200
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was chosen; the exit code."""
+    return {"ack": _acknowledge, "silence": _silence, "unsilence": _unsilence, "test": _test}[arguments.action](
+        arguments
+    )
+
+
+def _acknowledge(arguments: argparse.Namespace) -> int:
+    from console.batch import control
+    from console.batch.attach import find_socket
+
+    instance = arguments.instance or find_socket("").stem
+    answer = control.ask(instance, "acknowledge", rule=arguments.rule, subject=arguments.subject)
+    output.write_object({"schema_version": SCHEMA_VERSION, "instance_id": instance} | answer, form=arguments.format)
+    return 0
+
+
+def _silence(arguments: argparse.Namespace) -> int:
+    # In the file that every engine reads: no engine need run.
+    from console.alerting.silence_file import SilenceFile
+    from core.clock import NS_PER_S, wall_ns
+
+    seconds = parse_lasting(arguments.lasting)
+    match = [parse_match(text) for text in arguments.match]
+    for text in (arguments.rule, arguments.comment):
+        if len(text) > MAX_TEXT or not text.isprintable():
+            raise UsageError("bad text", ascii(text)[:40], hint=f"at most {MAX_TEXT} characters that can be printed")
+    _, state_directory = settings_of(arguments)
+    now_ns = wall_ns()
+    added = SilenceFile(state_directory).add(
+        arguments.rule,
+        match,
+        until_ns=now_ns + round(seconds * NS_PER_S),
+        now_ns=now_ns,
+        by=_operator(),
+        comment=arguments.comment,
+    )
+    output.write_object(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "number": added.number,
+            "rule": added.rule,
+            "match": dict(added.match),
+            "until": output.instant(added.until_ns),
+            "until_ns": added.until_ns,
+        },
+        form=arguments.format,
+    )
+    return 0
+
+
+def _unsilence(arguments: argparse.Namespace) -> int:
+    from console.alerting.silence_file import SilenceFile
+    from core.clock import wall_ns
+
+    _, state_directory = settings_of(arguments)
+    gone = SilenceFile(state_directory).remove(arguments.number, now_ns=wall_ns())
+    if gone is None:
+        hint = "`ringside alerts silences` lists them"
+        raise NotFoundError("no such silence", str(arguments.number), hint=hint)
+    output.write_object(
+        {"schema_version": SCHEMA_VERSION, "number": gone.number, "rule": gone.rule}, form=arguments.format
+    )
+    return 0
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from console.alerting.handlers.plan import handler_plans
+    from console.alerting.trial import test_handlers
+    from console.batch.loops import run_quietly
+
+    settings, _ = settings_of(arguments)
+    plans = handler_plans(settings)
+    output.talk(f"a message to each of {len(plans)}: {', '.join(plan.name for plan in plans)}")
+    rows = run_quietly(lambda: test_handlers(plans, instance=f"test-{os.getpid()}"))
+    output.write_rows(rows, form=arguments.format, envelope={"schema_version": SCHEMA_VERSION})
+    failed = [row["handler"] for row in rows if not row["ok"]]
+    if failed:
+        output.talk(f"not heard by {', '.join(failed)}")
+    return UNHEARD if failed else 0
+
+
+def parse_lasting(text: str) -> float:
+    """Seconds that `30m`, `2h` or `1d` last. Raises `UsageError`."""
+    found = _LASTING.fullmatch(text.strip().lower())
+    seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+    if not 0 < seconds <= MAX_LASTING_S:
+        raise UsageError("bad time", ascii(text)[:40], hint="like 30m, 2h or 1d, up to a year")
+    return seconds
+
+
+def parse_match(text: str) -> tuple[str, str]:
+    """A label and its pattern from `venue=KRAKEN`. Raises `UsageError`."""
+    name, _, pattern = text.partition("=")
+    if not name or not pattern or len(text) > MAX_TEXT or not text.isprintable():
+        raise UsageError("bad label", ascii(text)[:40], hint="like venue=KRAKEN or symbol='BTC*'")
+    return name.strip(), pattern.strip()
+
+
+def _operator() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"user {os.getuid()}"
+    return f"{name} on the command line"
