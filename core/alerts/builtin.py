@@ -128,6 +128,7 @@ def _feeds() -> tuple[Rule, ...]:
             per="ringside_trades_total",
             threshold=0.05,
             window_s=FIVE_MINUTES_S,
+            for_s=60,
             group_by=_VENUE,
             parents=("reconnection_storm",),
             summary="{symbol} on {venue} brings the same trades again and again",

@@ -7,7 +7,7 @@ rules there are. The table is made anew only when things come or go.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -25,16 +25,14 @@ LabelNames = Mapping[str, Sequence[str]]
 _NEVER: Final = -1
 
 
-@attrs.frozen
-class Key:
+class Key(NamedTuple):
     """What one alert is about: a rule, by its number among all, and one of the things it watches."""
 
     rule: int
     labels: Labels
 
 
-@attrs.frozen
-class Standing:
+class Standing(NamedTuple):
     """How one pair stands: beyond its threshold since `since_ns`, and `firing` once that was long enough."""
 
     key: Key
@@ -43,8 +41,7 @@ class Standing:
     firing: bool
 
 
-@attrs.frozen
-class Change:
+class Change(NamedTuple):
     """One alert that began to fire, or ended. One that ended is `gone` when what it was about is not measured any
     more; its value is then the last that was."""
 
@@ -74,8 +71,7 @@ class Evaluator:
 
     def standings(self) -> list[Standing]:
         """Every pair that is beyond its threshold, firing or not yet."""
-        table = self._table
-        return [table.standing(row) for row in np.flatnonzero(table.since_ns != _NEVER).tolist()]
+        return self._table.standings()
 
     def watched(self) -> list[tuple[int, float]]:
         """For each rule how many things it watches, and the worst value of them: not a number where there is none."""
@@ -186,5 +182,8 @@ class _Table:
     def ended(self, row: int) -> Change:
         return Change(self.key[row], False, float(self.value[row]), int(self.since_ns[row]), gone=True)
 
-    def standing(self, row: int) -> Standing:
-        return Standing(self.key[row], float(self.value[row]), int(self.since_ns[row]), bool(self.firing[row]))
+    def standings(self) -> list[Standing]:
+        rows = np.flatnonzero(self.since_ns != _NEVER)
+        keys = [self.key[row] for row in rows.tolist()]
+        columns = (self.value[rows].tolist(), self.since_ns[rows].tolist(), self.firing[rows].tolist())
+        return list(map(Standing, keys, *columns))

@@ -24,9 +24,9 @@ SETTLING_S: Final = 30.0
 Group = tuple[int, Labels]
 """What is told as one: a rule, by its number, and the values of the labels by which it groups."""
 
-_Inhibiting = dict[int, list[tuple[str, tuple[str, ...], set[Labels]]]]
-# By the number of a child: the name of each parent that is beyond its threshold, the labels that both have, and their
-# values there.
+_Inhibiting = dict[int, list[tuple[str, tuple[int, ...], set[Labels]]]]
+# By the number of a child: the name of each parent that is beyond its threshold, where among its own labels the child
+# has those of both, and their values at the parent.
 
 
 @attrs.define
@@ -61,6 +61,10 @@ class Teller:
         self._groups: dict[Group, _Told] = {}
         self._inhibited_ns: dict[Key, int] = {}
         numbers = {rule.name: number for number, rule in enumerate(self._rules)}
+        self._grouping = [
+            None if rule.group_by is None else _places(names, rule.group_by)
+            for rule, names in zip(self._rules, self._names, strict=True)
+        ]
         self._parents = [[numbers[name] for name in rule.parents if name in numbers] for rule in self._rules]
 
     def next_ns(self, key: Key) -> int:
@@ -72,8 +76,9 @@ class Teller:
         """What people are to be told now, the worst first, given everything that is beyond its threshold."""
         self.silences.expire(now_ns)
         firing = [one for one in standings if one.firing]
-        for key in self.acknowledged.keys() - {one.key for one in firing}:
-            del self.acknowledged[key]
+        if self.acknowledged:
+            for key in self.acknowledged.keys() - {one.key for one in firing}:
+                del self.acknowledged[key]
         self.quiet = self._find_quiet(firing, self._inhibiting(standings), now_ns)
         groups: dict[Group, list[Standing]] = {}
         for one in firing:
@@ -94,6 +99,8 @@ class Teller:
         settling: dict[Key, int] = {}
         for one in firing:
             key, rule = one.key, self._rules[one.key.rule]
+            if not (silenced or self.acknowledged or self._parents[key.rule]):
+                continue
             parent = self._parent_of(key, inhibiting)
             since_ns = now_ns if parent is not None else self._inhibited_ns.get(key, 0)
             if since_ns and now_ns - since_ns <= max(rule.for_s, SETTLING_S) * NS_PER_S:
@@ -117,16 +124,16 @@ class Teller:
         for child, numbers in enumerate(self._parents):
             for number in numbers:
                 if number in beyond:
-                    names = self._names[number]
-                    shared = tuple(name for name in names if name in self._names[child])
-                    picked = {_picked(names, labels, shared) for labels in beyond[number]}
-                    found.setdefault(child, []).append((self._rules[number].name, shared, picked))
+                    theirs, mine = self._names[number], self._names[child]
+                    shared = [name for name in theirs if name in mine]
+                    there = _places(theirs, shared)
+                    picked = {tuple([labels[place] for place in there]) for labels in beyond[number]}
+                    found.setdefault(child, []).append((self._rules[number].name, _places(mine, shared), picked))
         return found
 
     def _parent_of(self, key: Key, inhibiting: _Inhibiting) -> str | None:
-        names = self._names[key.rule]
-        for parent, shared, picked in inhibiting.get(key.rule, ()):
-            if _picked(names, key.labels, shared) in picked:
+        for parent, places, picked in inhibiting.get(key.rule, ()):
+            if tuple([key.labels[place] for place in places]) in picked:
                 return parent
         return None
 
@@ -185,8 +192,8 @@ class Teller:
         return self._names[number]
 
     def _group(self, key: Key) -> Group:
-        by = self._rules[key.rule].group_by
-        return (key.rule, key.labels if by is None else _picked(self._names[key.rule], key.labels, by))
+        places = self._grouping[key.rule]
+        return (key.rule, key.labels if places is None else tuple([key.labels[place] for place in places]))
 
     def _several(self, members: Sequence[Standing]) -> Labels:
         # The labels that all of them have in common, the others empty.
@@ -194,5 +201,5 @@ class Teller:
         return tuple(values[0] if len(set(values)) == 1 else "" for values in columns)
 
 
-def _picked(names: Sequence[str], labels: Labels, wanted: Sequence[str]) -> Labels:
-    return tuple(labels[names.index(name)] for name in wanted if name in names)
+def _places(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    return tuple(names.index(name) for name in wanted if name in names)
