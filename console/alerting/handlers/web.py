@@ -28,7 +28,7 @@ MAX_ANSWER_BYTES: Final = 65_536
 """What is read of an answer; nobody who takes a message has more to say."""
 ANSWER_S: Final = 2.0
 """How long the rest of an answer may take that has begun: its status says already whether the message was taken."""
-_QUICK_STATUSES: Final = frozenset({408, 425, 502, 503, 504})
+_LATER: Final = frozenset({408, 425})
 
 
 @attrs.frozen(repr=False)
@@ -100,7 +100,7 @@ class Poster:
         if status == 429:
             wait_s = retry_after_s(answer.retry_after, now_s=wall_ns() / NS_PER_S)
             return ResourceExhaustedError(self._operation, words, retry_after_s=wait_s)
-        if status >= 500 or status in _QUICK_STATUSES:
+        if status >= 500 or status in _LATER:
             return TransientError(self._operation, words)
         if status in {401, 403}:
             return AuthenticationError(self._operation, words, hint="its address or token is not, or no longer, good")
