@@ -33,6 +33,13 @@ def sweep(directory: Path, *, now_ns: int, instance: str) -> list[str]:
     return removed
 
 
+def left_over(directory: Path, *, now_ns: int) -> list[Path]:
+    """What `sweep` would remove of all instances, and nothing is."""
+    found = [path for path in sorted(directory.iterdir()) if _is_left_over(path, now_ns=now_ns, instance="")]
+    rings = {str(path.stat().st_ino) for path in directory.iterdir() if path.is_file() and path not in found}
+    return found + [path for path in sorted(directory.glob("*.bell*")) if path.name.partition(".")[0] not in rings]
+
+
 def _is_left_over(path: Path, *, now_ns: int, instance: str) -> bool:
     if path.suffix == ".lock":
         return not _is_locked(path)
