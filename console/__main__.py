@@ -33,6 +33,8 @@ COMMANDS = (
     "accounts",
     "parity",
     "config",
+    "doctor",
+    "incident",
 )
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""
 SCREEN_COMMANDS = frozenset({"serve", "demo", "attach", "backtest"})

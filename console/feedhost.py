@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from console.intervals import interval_rows
-from console.leg_rows import leg_rows
+from console.leg_rows import leg_reports, leg_rows
 from console.mending import Mending
 from console.plan import FeedPlan
 from console.restarts import RestartBudget
@@ -24,6 +24,7 @@ from core.model.instruments import Instrument, InstrumentRegistry
 from core.model.symbology import SymbolMap
 from providers.base import FeedCounters, Interval, Provider, Searchable, Subscription
 from providers.connection import ConnectionState, ConnectionStatus
+from providers.recent import RecentMessages
 from providers.venue.watchdog import Verdict, Watchdog
 
 LOOK_S = 1.0
@@ -91,6 +92,11 @@ class FeedHost:
         row["channels"] = channel_rows(wanted.get(symbol, {}))
         self._mending.correct(row, counters)
         return row
+
+    def recent(self) -> dict[str, RecentMessages]:
+        """The newest messages of each connection as they came, by what the status calls it."""
+        legs = {f"{self.venue} {one.leg}": one.connection.recent for one in leg_reports(self._provider)}
+        return legs or {self.venue: self.connection.recent}
 
     def intervals(self) -> Sequence[Interval]:
         """What the stream did not bring since the start, oldest first: the newest that are known."""
@@ -230,6 +236,7 @@ class FeedHost:
         for name in ("messages", "malformed", "reconnects"):
             setattr(fresh, name, getattr(fresh, name) + getattr(before, name))
         fresh.publish_delay, fresh.venue_delay = before.publish_delay, before.venue_delay
+        fresh.recent = before.recent  # what came last before it failed is what one wants to see
 
     def _choose(self, catalogue: SymbolMap, wanted: Sequence[str]) -> list[Instrument]:
         if not wanted and self._wanted is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from console.status import connection_row
 from providers.base import Provider
-from providers.venue.legs import Legs
+from providers.venue.legs import LegReport, Legs
 
 
 def leg_rows(provider: Provider | None) -> list[dict[str, Any]]:
@@ -16,15 +16,18 @@ def leg_rows(provider: Provider | None) -> list[dict[str, Any]]:
     `brought_first` counts the trades of this stream that no other leg had before, `missed` those that another had and
     this one did not, `hand_overs` the connections that a fresh one replaced in time.
     """
-    if not isinstance(provider, Legs):
-        return []
     return [
-        connection_row(report.connection, venue=f"{provider.venue} {report.leg}", restarts=0)
+        connection_row(report.connection, venue=f"{report.connection.venue} {report.leg}", restarts=0)
         | {
             "leg": report.leg,
             "brought_first": report.brought_first,
             "missed": report.missed,
             "hand_overs": report.hand_overs,
         }
-        for report in provider.reports()
+        for report in leg_reports(provider)
     ]
+
+
+def leg_reports(provider: Provider | None) -> list[LegReport]:
+    """What each leg of a provider reports; nothing of one that has none."""
+    return provider.reports() if isinstance(provider, Legs) else []

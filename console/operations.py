@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from console import status
 from console.backfill_operations import backfill_operations
 from console.control_server import Operation
+from console.incident_operations import incident_operations
 from console.paper.operations import paper_operations
 from console.store_operations import store_operations
 from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
@@ -98,6 +99,7 @@ def operations(engine: Engine) -> dict[str, Operation]:
         "shutdown": shutdown,
     }
     offered |= store_operations(engine) | backfill_operations(engine) | _paper_operations(engine)
+    offered |= incident_operations(engine)
     return refuse_changes(offered) if engine.plan.read_only else offered
 
 

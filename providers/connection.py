@@ -12,6 +12,7 @@ import attrs
 from core.clock import monotonic_ns, wall_ns
 from core.errors import ConsoleError
 from core.telemetry.histograms import LatencyHistogram, WindowedHistogram
+from providers.recent import RecentMessages
 
 
 class ConnectionStatus(enum.StrEnum):
@@ -76,6 +77,7 @@ class ConnectionState:
     clocks of two machines, and so also holds what waited in the network and in this machine's buffers.
 
     `entered` is called after each step: whoever looks only now and then misses a loss that is over within moments.
+    `recent` are its newest messages as they came, of connections that keep them.
     """
 
     venue: str
@@ -88,6 +90,7 @@ class ConnectionState:
     venue_delay: LatencyHistogram = attrs.Factory(_recent_delays)
     publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
     entered: Callable[[], None] | None = attrs.field(default=None, eq=False, repr=False)
+    recent: RecentMessages = attrs.field(factory=RecentMessages, eq=False, repr=False)
 
     def enter(self, status: ConnectionStatus, reason: str = "") -> None:
         """Go to `status`, or stay with another reason. One that cannot follow on where it stands is a programming

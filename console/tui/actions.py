@@ -97,6 +97,8 @@ ACTIONS: Final = (
     Action("save", ("e",), "e", "backtest: save the result", "save", (5,), only=(5,)),
     Action("copy", ("y",), "y", "copy this row (OSC 52)"),
     Action("export", ("e",), "e", "save a picture (SVG)"),
+    Action("incident", ("I",), "I", "save an incident bundle"),
+    Action("doctor", (), ":doctor", "look over the machine"),
     Action("theme", ("t",), "t", "dark or light"),
     Action("command", ("colon",), ":", "command; tab completes", "command"),
     Action("palette", ("ctrl+p",), "ctrl+p", "search every act"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual import events
 
-from console.tui import changes, dataacts
+from console.tui import changes, dataacts, saving
 from console.tui.accounts import acts as account_acts
 from console.tui.accounts.acts import trades_on_paper
 from console.tui.accounts.document import copy_account
@@ -342,6 +342,8 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "level": _level,
     "copy": _copy,
     "export": _export,
+    "incident": saving.save_incident,
+    "doctor": saving.look_over,
     "theme": _theme,
     "help": _help,
     "back": _back,

@@ -22,7 +22,7 @@ _ALIASES: Final = {
 }  # fmt: skip
 _PLAIN: Final = (
     "quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", "price", "fetch", "map", "spend",
-    *JOBS,
+    "incident", "doctor", *JOBS,
 )  # fmt: skip
 _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "theme")
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")

@@ -154,6 +154,7 @@ class MergedConnection:
             self._told[name] = total
         if connections:
             best = min(connections, key=lambda each: _STANDINGS.index(each.status))
+            state.recent = best.recent
             said = {leg: _said(each) for leg, each in enumerate(connections, start=1)}
             several = named and len(connections) > 1
             enter(state, best.status, _joined(said, legs=len(said)) if several else best.reason)

@@ -157,6 +157,7 @@ class _Session:
     def _hand_over(self, messages: list[str | bytes], clock: WallClock | None, transport: StampedStream) -> None:
         state, handle = self.state, self.feed.handle
         ts_recv_ns = transport.read_wall_ns
+        state.recent.keep(messages, ts_recv_ns)  # first: the message that breaks a feed is the one to look at
         taken = 0
         try:
             for message in messages:
