@@ -20,7 +20,7 @@ HIDDEN: Final = "***"
 # libpq's sslpassword and Redis' ssl_password too; a value in quotes may hold spaces and quotes.
 _PASSWORD = re.compile(r"(://[^:/@]*:).*@|(password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|\S)+)", re.IGNORECASE)
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
-_SERVER = re.compile(r"((?:https?|smtps?)://)(?:[^/?#@]*@)?([A-Za-z0-9.-]+(?::\d{1,5})?)(/?)([^@]*)")
+_SERVER = re.compile(r"((?:https?|smtps?)://)(?:[^/?#@]*@)?([A-Za-z0-9.-]+(?::\d{1,5})?)(/?)((?:(?<=/)|[?#])[^@]*)?")
 
 
 def is_secret(field: attrs.Attribute[Any]) -> bool:

@@ -78,6 +78,7 @@ class _Walk:
     def key(self) -> list[str]:
         """The parts of the key here; the position is behind it."""
         parts: list[str] = []
+        end = self.at
         while True:
             self._skip(_BLANK)
             if quoted := _TEXT.match(self._text, self.at):
@@ -87,6 +88,7 @@ class _Walk:
                 parts.append(bare[0])
                 self.at = bare.end()
             else:
+                self.at = end if parts else self.at  # a point with nothing behind it is no part of a key
                 return parts
             end = self.at
             self._skip(_BLANK)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Final
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options
 
 NAME = "alerts"
 HELP = "what fires, what fired, and who hears of it"
@@ -32,7 +32,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     for name, text in (_SHOWN | _DONE).items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         _OPTIONS[name](action)
-        action.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+        add_settings_options(action)
         output.add_format_options(action)
 
 

@@ -34,10 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
 def settings_of(arguments: argparse.Namespace) -> tuple[AlertingSettings, Path]:
     """What the settings say of alerts, and the state directory. Raises `ConfigurationError`."""
     from config.paths import find_paths
-    from console.batch.engine_plan import load_settings
+    from console.batch.settings_options import settings_from
 
     paths = find_paths()
-    return load_settings(arguments.config, paths).settings.alerting, paths.state
+    return settings_from(arguments).settings.alerting, paths.state
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -64,7 +64,11 @@ class _Collector:
             yield
         except ConsoleError as error:
             key = written(place)
-            message = error.subject if error.operation == key else f"{error.operation}: {error.subject}"
+            bare = ".".join(map(str, place))  # as those say it who know no quotes
+            if error.operation == key or error.subject.startswith(f"{bare}: "):
+                message = error.subject.removeprefix(f"{bare}: ")
+            else:
+                message = f"{error.operation}: {error.subject}"
             self.note(place, message, error.hint.removeprefix(key).removeprefix(": "))
         except ValueError as error:  # of settings that are put together for the trial
             self.note(place, str(error))

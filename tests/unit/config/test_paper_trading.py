@@ -177,10 +177,8 @@ def test_two_balances_of_one_account_are_refused(tmp_path: Path, capital: str, b
         loaded(tmp_path, text)
     (problem,) = caught.value.problems
     places = "paper_trading.initial_capital and accounts.default.initial_balance"
-    assert (
-        problem
-        == f"{tmp_path / 'config.toml'}:2: paper_trading.initial_capital: {places} are both set, and differ: remove one of them"
-    )
+    place = f"{tmp_path / 'config.toml'}:2: paper_trading.initial_capital"
+    assert problem == f"{place}: {places} are both set, and differ: remove one of them"
 
 
 def test_the_environment_sets_it_too(tmp_path: Path) -> None:

@@ -227,10 +227,14 @@ def test_a_setting_is_written_and_taken_out(console: Console) -> None:
             {"alerting": {"rules": {"slow": {"metric": "store_lag_seconds", "above": 3, "group_by": []}}}},
         ),
         ("alerting.handlers.sound", '{kind = "bell"}', {"alerting": {"handlers": {"sound": {"kind": "bell"}}}}),
-        ('routing.symbols."S@C".realtime', "kraken", {"routing": {"symbols": {"S@C": {"realtime": "kraken"}}}}),
+        (
+            'routing.symbols."ESH5@CME".historical',
+            "databento",
+            {"routing": {"symbols": {"ESH5@CME": {"historical": "databento"}}}},
+        ),
         ("screen.theme", "light", {"screen": {"theme": "light"}}),
     ],
-)  # fmt: skip
+)
 def test_all_sorts_of_settings_can_be_written(console: Console, key: str, value: str, expected: object) -> None:
     """Lists, text that looks like a number, amounts, rules, handlers and names in quotes; the file is right then."""
     assert console("config", "set", key, value).code == 0
