@@ -54,6 +54,8 @@ def test_the_page_of_settings_has_every_setting() -> None:
     missing = []
     for key in {re.sub(r"\[\d+\]", "", one) for one in dump(Settings())}:
         section, _, name = key.rpartition(".")
+        if f"[[{key}]]" in text:
+            continue
         if f"`{name}`" not in text or not re.search(rf"\[\[?{re.escape(section)}(\]|\.)", text):
             missing.append(key)
     assert sorted(missing) == []
