@@ -228,6 +228,7 @@ class Storage:
             "kind": opened.kind,
             "place": opened.place,
             "lag_s": round(self.state.lag_s, 3),
+            "rows_by_schema": {schema.value: counts.rows for schema, counts in self.state.by_schema.items()},
             "repairs": opened.repairs,
             "spill": None if opened.spill is None else attrs.asdict(opened.spill.state),
         } | self.totals()

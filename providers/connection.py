@@ -11,7 +11,7 @@ import attrs
 
 from core.clock import monotonic_ns, wall_ns
 from core.errors import ConsoleError
-from core.telemetry.histograms import LatencyHistogram, WindowedHistogram
+from core.telemetry.histograms import LatencyHistogram, RecentHighest, WindowedHistogram
 from providers.recent import RecentMessages
 
 
@@ -66,6 +66,10 @@ def _recent_delays() -> LatencyHistogram:
     return WindowedHistogram(monotonic_ns)
 
 
+def _recent_highest() -> RecentHighest:
+    return RecentHighest(monotonic_ns)
+
+
 @attrs.define
 class ConnectionState:
     """One connection to a venue as the operator sees it. `reason` says why it is not connected; `since_ns` is since
@@ -74,7 +78,8 @@ class ConnectionState:
     Both delays are those of the last minute. `publish_delay` is, for each message, the time from the read that
     brought its last bytes out of the socket until the feed has handled all that came with that read, records pushed.
     `venue_delay` is the time from a trade at the venue to that read, by the
-    clocks of two machines, and so also holds what waited in the network and in this machine's buffers.
+    clocks of two machines, and so also holds what waited in the network and in this machine's buffers. `ahead_ns` is
+    by how much trades came before their own time.
 
     `entered` is called after each step: whoever looks only now and then misses a loss that is over within moments.
     `recent` are its newest messages as they came, of connections that keep them.
@@ -89,6 +94,7 @@ class ConnectionState:
     reconnects: int = 0
     venue_delay: LatencyHistogram = attrs.Factory(_recent_delays)
     publish_delay: LatencyHistogram = attrs.Factory(_recent_delays)
+    ahead_ns: RecentHighest = attrs.Factory(_recent_highest)
     entered: Callable[[], None] | None = attrs.field(default=None, eq=False, repr=False)
     recent: RecentMessages = attrs.field(factory=RecentMessages, eq=False, repr=False)
 
@@ -101,6 +107,10 @@ class ConnectionState:
         self.status, self.reason = status, reason
         if self.entered is not None:
             self.entered()
+
+    def measure_like(self, other: ConnectionState) -> None:
+        """Go on with the measurements of `other`, from now on shared with it."""
+        self.publish_delay, self.venue_delay, self.ahead_ns = other.publish_delay, other.venue_delay, other.ahead_ns
 
     @contextmanager
     def attempting(self) -> Iterator[None]:

@@ -155,6 +155,8 @@ class PaperService:
             "strategies": report.get("strategies", len(self._plan.runs)),
             "stopped": report.get("stopped", 0),
             "halted": report.get("halted", []),
+            "worth": report.get("worth", []),
+            "delays": report.get("delays", {}),
             "restarts": self.restarts,
             "pid": self._traders.pid,
         }

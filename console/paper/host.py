@@ -33,6 +33,8 @@ from core.sim.market import Limit
 from core.sim.paper import Desk
 from core.sim.positions import Key
 from core.sim.state import DeskState, SessionHead
+from core.telemetry.delays import RING_TO_STRATEGY, delay_row
+from core.telemetry.histograms import WindowedHistogram
 
 if TYPE_CHECKING:
     from console.backtests.guard import LastResort
@@ -89,6 +91,7 @@ class PaperHost:
         self._trading: Trading | None = None
         self._notes: tuple[str, ...] = ()
         self._logs = StrategyLogs(plan)
+        self._delay = WindowedHistogram(monotonic_ns)
         self._problem = ""
         self._missing: tuple[str, ...] = ()
 
@@ -181,7 +184,7 @@ class PaperHost:
         head = SessionHead(session="", desk=plan.desk, created_ns=wall_ns(), state=bench.state, resumed=before.name)
         session = begin(self._folder, head)
         numbered = self._logs.begin(session.folder, session.head)
-        self._trading = trading = Trading(desk, session, hear=self._hear, numbered=numbered)
+        self._trading = trading = Trading(desk, session, hear=self._hear, numbered=numbered, delay=self._delay)
         self._notes = (*before.notes, *bench.notes)
         del bench  # a strategy that failed is to be let go with all that it holds
         for note in self._notes:
@@ -290,6 +293,7 @@ class PaperHost:
             "waits_for": list(self._missing),
             "problem": self._problem or ("" if trading is None else trading.session.problem),
             "log": None if log is None else attrs.asdict(log),
+            "delays": {RING_TO_STRATEGY: delay_row(self._delay)},
         }
         return found if trading is None else found | trading.figures(monotonic_ns())
 

@@ -57,6 +57,7 @@ class Tally:
         self._lanes: defaultdict[tuple[str, Key], LaneCount] = defaultdict(LaneCount)
         self._holes: defaultdict[Key, Holes] = defaultdict(Holes)
         self._curves: defaultdict[str, _Curve] = defaultdict(_Curve)
+        self._highest_e12: dict[str, int] = {}
         self._open = {order.number for order in head.state.orders}
         self._next = 0
 
@@ -78,6 +79,10 @@ class Tally:
         """What an account was worth over time, at most `MOST_POINTS` points that keep its peaks."""
         curve = self._curves.get(account)
         return [] if curve is None else curve.points()
+
+    def highest_e12(self, account: str, otherwise_e12: int) -> int:
+        """The most that an account was worth when it was looked at, `otherwise_e12` before that was ever."""
+        return self._highest_e12.get(account, otherwise_e12)
 
     def signals(self) -> int:
         """How many signals there were."""
@@ -103,6 +108,7 @@ class Tally:
             self.fills.append(line)
         elif isinstance(line, EquityLine):
             self._curves[line.account].add(line.ts_ns, line.equity_e12)
+            self._highest_e12[line.account] = max(line.equity_e12, self.highest_e12(line.account, line.equity_e12))
         elif isinstance(line, HoleLine):
             holes = self._holes[line.venue, line.symbol]
             holes.holes += 1

@@ -12,12 +12,14 @@ from console.paper.document import SILENT_NS, Seen
 from console.paper.session import Session
 from console.paper.tally import Tally
 from core.bars.ticks import Column, Ticks
-from core.clock import monotonic_ns
+from core.clock import monotonic_ns, wall_ns
 from core.model.records import UNDEF_PRICE, Records
+from core.sim.accounts import MONEY_DECIMALS
 from core.sim.intake import Intake
 from core.sim.lines import ActLine, HoleLine, LaneLine, Line, RingLine
 from core.sim.market import Market
 from core.sim.paper import Desk
+from core.sim.positions import Account
 from core.sim.tape import ACT, CLOCK, CONTEXT, MISSED, Rows, row_of, rows_of
 from core.telemetry.histograms import LatencyHistogram
 
@@ -65,13 +67,24 @@ class Feed:
 
 
 class Trading:
-    """A `desk` whose steps go to a `session`. `hear` is told of every line, `numbered` of those committed."""
+    """A `desk` whose steps go to a `session`. `hear` is told of every line, `numbered` of those committed; `delay`
+    counts the time from the receipt of each trade until its step was done, of those that came while somebody looked.
+    """
 
-    def __init__(self, desk: Desk, session: Session, *, hear: Hear = deaf, numbered: Hear = deaf) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        session: Session,
+        *,
+        hear: Hear = deaf,
+        numbered: Hear = deaf,
+        delay: LatencyHistogram | None = None,
+    ) -> None:
         self.desk = desk
         self.session = session
         self.tally = Tally(session.head)
         self.latency = LatencyHistogram()
+        self.delay = LatencyHistogram() if delay is None else delay
         self.feeds = {key: Feed(market, Intake(market.newest_ns)) for key, market in desk.markets.items()}
         self._hear, self._numbered = hear, numbered
         self._noted: list[Line] = []
@@ -87,13 +100,16 @@ class Trading:
 
     def trades(self, feed: Feed, records: Records, cursor: int, *, kind: int, mono_ns: int) -> None:
         """Go on with trades that were read at `mono_ns` of the monotonic clock, up to `cursor` of their ring."""
-        ticks = feed.intake.accept(*_columns(records), mono_ns)
+        columns, received_ns = _columns(records)
+        ticks = feed.intake.accept(columns, received_ns, mono_ns)
         feed.begun, feed.cursor = True, cursor
         if len(ticks):
             feed.since_ns = mono_ns
             feed.ticks += len(ticks)
             lines = self.desk.trades(feed.market.instrument.key, ticks, kind=kind)
             self._commit_ticks(feed, ticks, lines, kind, read_ns=0 if kind == MISSED else mono_ns)
+            if kind != MISSED:
+                self.delay.record_array(wall_ns() - received_ns)
 
     def _commit_ticks(self, feed: Feed, ticks: Ticks, lines: list[Line], kind: int, *, read_ns: int = 0) -> None:
         market, cursor = feed.market.number, feed.cursor
@@ -167,6 +183,7 @@ class Trading:
             "paused": sum(lane.state == "paused" for lane in lanes),
             "accounts": len(self.desk.ledger.accounts),
             "halted": sorted(risk.halted),
+            "worth": [self._worth(account) for account in self.desk.ledger.accounts.values()],
             "trades": sum(one.ticks for one in seen.values()),
             "orders": self.tally.orders(),
             "fills": self.tally.filled(),
@@ -180,6 +197,17 @@ class Trading:
             "step_p50_us": latency.p50_ns / 1000,
             "step_p99_us": latency.p99_ns / 1000,
             "step_max_us": latency.max_ns / 1000,
+        }
+
+    def _worth(self, account: Account) -> dict[str, Any]:
+        equity_e12 = self.desk.ledger.equity_e12(account.id, self.desk.marks)
+        highest_e12 = max(self.tally.highest_e12(account.id, equity_e12), equity_e12)
+        return {
+            "id": account.id,
+            "currency": account.currency,
+            "equity": equity_e12 / 10**MONEY_DECIMALS,
+            "drawdown": 1 - equity_e12 / highest_e12 if highest_e12 > 0 else 0.0,
+            "halted": account.id in self.desk.risk.halted,
         }
 
     def close(self) -> None:

@@ -11,17 +11,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 import trio
+from numpy.typing import NDArray
 
-from core.clock import NS_PER_S, monotonic_ns
+from core.clock import NS_PER_S, monotonic_ns, wall_ns
 from core.errors import ConsoleError
 from core.flow.storefeed import RecordLost, SchemaCounts, StoreFeed
 from core.model.records import Schema
+from core.telemetry.histograms import LatencyHistogram, WindowedHistogram
 
 if TYPE_CHECKING:  # flow and store know each other's shapes and nothing more
     from core.store.repository import AppendResult, SeriesKey, TickSink
 
     Settled = Callable[[], Iterable[tuple[SeriesKey, AppendResult]]]
+
+MOST_UNSYNCED = 4096
+"""So many batches are remembered that wait to be synced, the newest: how long older ones took is not measured."""
 
 _logger = logging.getLogger("ringside.store")
 
@@ -31,13 +37,15 @@ class StoreState:
     """How storing goes.
 
     The last sync that worked was at `synced_ns`, monotonic, 0 for none yet. `lag_s` is the longest that a record of
-    the last sweep can have waited to be stored, 0 when none waited; `problem` is empty while all goes well. The
+    the last sweep can have waited to be stored, 0 when none waited; `problem` is empty while all goes well. `delay`
+    has the times from the receipt of records to the sync after they were stored, of those that say when that was. The
     counts are records since the start, `lost` those that were overwritten in a ring before they could be stored.
     """
 
     lag_s: float = 0.0
     synced_ns: int = 0
     problem: str = ""
+    delay: LatencyHistogram = attrs.Factory(lambda: WindowedHistogram(monotonic_ns))
     by_schema: dict[Schema, SchemaCounts] = attrs.Factory(lambda: {schema: SchemaCounts() for schema in Schema})
 
     @property
@@ -122,6 +130,7 @@ class _Consumer:
         self._listed: frozenset[StoreFeed] = frozenset()
         self._todo: list[StoreFeed] = []
         self._unsynced = False
+        self._received_ns: list[NDArray[np.int64]] = []  # of what is stored and not yet synced
         self._sync_due_ns = 0
         self._sync_problem = ""
         self._caught_up_ns = monotonic_ns()
@@ -165,6 +174,7 @@ class _Consumer:
                 return
             counts = self._counts(feed)
             all_stored = feed.sweep(self._store, self._record_lost, counts) and all_stored
+            self._received_ns += feed.take_received()
             if feed.hopeless and (self._draining or feed not in self._listed):
                 feed.give_up(self._record_lost, counts)
         self._unsynced = self._unsynced or bool(self._todo)
@@ -185,7 +195,15 @@ class _Consumer:
         else:
             self._unsynced, self._sync_problem = False, ""
             self._state.synced_ns = monotonic_ns()
+            self._measure()
         self._sync_due_ns = monotonic_ns() + self._sync_ns
+
+        del self._received_ns[:-MOST_UNSYNCED]  # while nothing is synced
+
+    def _measure(self) -> None:
+        received_ns, self._received_ns = self._received_ns, []
+        if received_ns:
+            self._state.delay.record_array(wall_ns() - np.concatenate(received_ns))
 
     def _report(self) -> None:
         state = self._state

@@ -11,7 +11,7 @@ import attrs
 
 from core.errors import ConfigurationError, RefusedError
 from core.model.instruments import Instrument
-from core.model.records import Schema
+from core.model.records import Records, Schema
 from ringbuf import layout
 from ringbuf.reader import RingReader
 from ringbuf.writer import RingIdentity, RingWriter
@@ -36,6 +36,12 @@ class PublishedRing:
     inode: int
     first: int
     path: Path | None = None
+
+    def newest(self) -> Records:
+        """The newest record that its own producer wrote, as an array of one; empty before the first."""
+        reader, committed = self.observer, self.writer.committed
+        reader.cursor = max(committed - 1, self.first)
+        return reader.pop_batch(1).view(self.schema.dtype)
 
 
 class RingPublisher:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from core.clock import NS_PER_S, monotonic_ns
 from core.errors import ConfigurationError, ConsoleError, ResourceExhaustedError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:  # flow and store know each other's shapes and nothing more
 
 BATCH_ROWS: Final = 8192
 _LATEST_NS: Final = 2**63 - 1
+_RECEIVED: Final = "ts_recv"
 BATCHES_A_SWEEP: Final = 8
 FIRST_RETRY_S: Final = 0.1
 LAST_RETRY_S: Final = 5.0
@@ -84,6 +87,7 @@ class StoreFeed:
     _pending_id: int = attrs.field(default=0, init=False)
     _settled_laps: int = attrs.field(default=0, init=False)
     _newest_ns: int = attrs.field(default=0, init=False)
+    _received_ns: list[NDArray[np.int64]] = attrs.field(factory=list, init=False)
     _losses: list[_Loss] = attrs.field(factory=list, init=False)
     _error: ConsoleError | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
@@ -182,6 +186,14 @@ class StoreFeed:
                 return  # it took so long that the batch was counted as lost
             self._pending = None
             counts.add(result)
+        if _RECEIVED in (batch.dtype.names or ()):
+            self._received_ns.append(batch[_RECEIVED].astype(np.int64))
+
+    def take_received(self) -> list[NDArray[np.int64]]:
+        """When the records were received that were stored since this was asked last, those of bars left out: theirs
+        do not say it."""
+        received_ns, self._received_ns = self._received_ns, []
+        return received_ns
 
     def _record_losses(self, record_lost: RecordLost) -> None:
         while self._losses:

@@ -304,6 +304,8 @@ class Feed:
 
 def _check_clock(connection: ConnectionState, market: _Market, delay_ns: int) -> None:
     counters = market.counters
+    if delay_ns < 0:
+        connection.ahead_ns.note(-delay_ns)
     if -MAX_SKEW_NS <= delay_ns <= MAX_SKEW_NS:
         connection.venue_delay.record(delay_ns)
         if market.clock_problem and counters.problem == market.clock_problem:

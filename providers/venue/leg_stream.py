@@ -116,8 +116,8 @@ class LegStream:
         return [run for leg in self._legs for run in leg.runs if run.counters is not None]
 
     def _new_run(self, leg: Leg, provider: Provider) -> Run:
-        connection, shown = provider.connection, self._merged.state
-        connection.publish_delay, connection.venue_delay = shown.publish_delay, shown.venue_delay
+        connection = provider.connection
+        connection.measure_like(self._merged.state)
         if len(self._legs) > 1:
             connection.venue = f"{provider.venue} {leg.number}"  # so that the log says whose loss it was
         connection.entered = partial(refresh, self._legs, self._merged)

@@ -146,7 +146,10 @@ class TradedMarket(ABC, Generic[Item]):
 
     def _note_delays(self, delays_ns: Sequence[int]) -> None:
         self._connection.venue_delay.record_all(delays_ns)
-        if self._clock_problem or min(delays_ns) < -MAX_SKEW_NS or max(delays_ns) > MAX_SKEW_NS:
+        least_ns = min(delays_ns)
+        if least_ns < 0:
+            self._connection.ahead_ns.note(-least_ns)
+        if self._clock_problem or least_ns < -MAX_SKEW_NS or max(delays_ns) > MAX_SKEW_NS:
             for delay_ns in delays_ns:
                 self._check_clock(delay_ns)
 

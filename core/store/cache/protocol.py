@@ -17,8 +17,8 @@ class CacheStats:
     `series` are those kept in memory; `hits_l1`, `hits_l2` and `misses` count reads, a window shorter than asked for
     being a miss; `pushes` and `backfills` count calls; `refused` values were of no use and deleted, `resets` windows
     were begun anew because they did not follow on, `evicted` series made room for others. `failures` of the shared
-    tier were survived, the last being `last_error`; it has been failing since the wall instant `since_ns`, 0 when it
-    works.
+    tier were survived, the last being `last_error`, and `unshared` pushes it did not take at once; it has been
+    failing since the wall instant `since_ns`, 0 when it works.
     """
 
     series: int = 0
@@ -31,6 +31,7 @@ class CacheStats:
     refused: int = 0
     resets: int = 0
     failures: int = 0
+    unshared: int = 0
     last_error: str = ""
     since_ns: int = 0
 

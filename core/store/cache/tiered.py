@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # Redis' library costs an import that only who uses it should
 _logger = logging.getLogger("ringside.cache")
 
 CAUGHT_UP_A_PUSH: Final = 8
-_COUNTED: Final = ("pushes", "hits_l1", "hits_l2", "misses", "backfills", "failures")
+_COUNTED: Final = ("pushes", "hits_l1", "hits_l2", "misses", "backfills", "failures", "unshared")
 
 
 class TieredCache:
@@ -155,6 +155,7 @@ class TieredCache:
         self._written.add(series)
         self._behind.add(series)  # until it is known to have arrived
         if redis.paused:
+            self._count_unshared(pushed)
             return
         try:
             if continued and pushed is not None:
@@ -164,9 +165,14 @@ class TieredCache:
             self._behind.discard(series)
             self._catch_up(redis)
         except ConsoleError as error:
+            self._count_unshared(pushed)
             self._note_failure(error)
         else:
             self._note_success()
+
+    def _count_unshared(self, pushed: Records | None) -> None:
+        if pushed is not None:
+            self._count("unshared")
 
     def _catch_up(self, redis: RedisTickCache) -> None:
         for series in list(self._behind)[:CAUGHT_UP_A_PUSH]:
