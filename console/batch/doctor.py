@@ -6,10 +6,10 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options
 from core.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="with --fix: do not ask")
     parser.add_argument("-v", "--verbose", action="store_true", help="with the versions of all packages")
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(parser)
     output.add_format_options(parser)
 
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("nothing to be agreed to", "--yes", hint="it is for --fix")
     names = [name.strip() for text in arguments.only or () for name in text.split(",") if name.strip()]
     checks = chosen(names, everything=arguments.verbose)
-    place = find_place(arguments.config)
+    place = find_place(arguments.config, assigned=arguments.assigned)
     if arguments.fix:
         _fix(arguments, place)
     findings = run_checks(checks, place, finished=_Progress(len(checks), form=arguments.format))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
+from console.batch.settings_options import add_settings_options
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, default=15.0, metavar="N", help="how far back logs and records go (default: 15)"
     )
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(parser)
     output.add_format_options(parser)
 
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("the note is too long", f"{len(arguments.note)} characters", hint=f"at most {MOST_NOTE}")
     now_ns = wall_ns()
     scene = open_scene(
-        find_place(arguments.config),
+        find_place(arguments.config, assigned=arguments.assigned),
         instance=arguments.instance,
         now_ns=now_ns,
         since_ns=now_ns - int(arguments.minutes * 60 * NS_PER_S),

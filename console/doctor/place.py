@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,12 +41,13 @@ class Place:
         }
 
 
-def find_place(configuration: Path | None = None) -> Place:
-    """This machine, with the settings of the file named, or of the usual one."""
+def find_place(configuration: Path | None = None, *, assigned: Sequence[str] = ()) -> Place:
+    """This machine, with the settings of the file named, or of the usual one, and what is `assigned` before them."""
     paths = find_paths()
     settings, problems = Settings(), tuple[str, ...]()
     try:
-        settings = load(configuration or paths.configuration_file, required=configuration is not None).settings
+        file = configuration or paths.configuration_file
+        settings = load(file, required=configuration is not None, assigned=assigned).settings
     except SettingsError as error:
         problems = tuple(error.problems)
     except OSError as error:

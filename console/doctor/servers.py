@@ -91,7 +91,6 @@ def keys(place: Place) -> Finding:
 
 def settings(place: Place) -> Finding:
     """Whether the settings can be used, as `config check` says."""
-    from config.load import load
     from console.batch.settings_meaning import check_meaning
 
     notes, file = Notes("settings"), place.configuration_file
@@ -99,7 +98,7 @@ def settings(place: Place) -> Finding:
         notes.add(State.ERROR, problem, f"mend it in {file}; config check tells the rest")
     if not place.problems:
         try:
-            check_meaning(load(file).settings)
+            check_meaning(place.settings)
         except ConsoleError as error:
             notes.add(State.ERROR, f"{error.operation}: {error.subject}", error.hint or f"mend it in {file}")
     changed = [name for name in place.environment if name.startswith("RINGSIDE__")]

@@ -105,6 +105,8 @@ def _process(scene: Scene) -> Any:
     if scene.service is None:
         raise AbsentError("no engine runs")
     folder = Path(f"/proc/{scene.service.pid}")
+    if scene.service.health == "dead" or not folder.is_dir():
+        raise AbsentError(f"process {scene.service.pid} is gone")
     status = dict(
         line.split(":", 1) for line in (folder / "status").read_text(encoding="utf-8").splitlines() if ":" in line
     )

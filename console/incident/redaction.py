@@ -16,19 +16,23 @@ HIDDEN: Final = "***"
 SHORTEST: Final = 4
 """Shorter values are not looked for by themselves: they would be found in every other word."""
 
-_SECRET_WORD: Final = r"(?:passw(?:or)?d|passwd|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|bearer|sslpassword|signature)"  # noqa: E501, S105
-_SECRET_NAME: Final = re.compile(_SECRET_WORD + r"|(?:^|_)KEY$|_URL$|^PGPASS", re.IGNORECASE)
-_FLAG: Final = re.compile(r"-{0,2}[\w-]*" + _SECRET_WORD + r"[\w-]*[:=]?", re.IGNORECASE)
-_LOGIN: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*@", re.IGNORECASE)
-_LOGIN_WITH_SIGNS: Final = re.compile(r"(\b(?:postgres(?:ql)?|rediss?|smtps?)://)\S*@", re.IGNORECASE)
+_WORD: Final = (
+    r"(?:passw(?:or)?d|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|bearer"
+    r"|signature)"
+)
+_SECRET_NAME: Final = re.compile(_WORD, re.IGNORECASE)
+_SECRET_VARIABLE: Final = re.compile(_WORD + r"|(?:^|_)KEY$|^PGPASS", re.IGNORECASE)
+# What may come from a venue is searched: each repetition is bounded, so that no text takes long.
+_FLAG: Final = re.compile(r"-{1,2}[\w-]{0,40}?" + _WORD + r"[\w-]{0,40}[:=]?", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]{0,500}@", re.IGNORECASE)
+_LOGIN_WITH_SIGNS: Final = re.compile(r"(\b(?:postgres(?:ql)?|rediss?|smtps?)://)\S{0,500}@", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    r"("
-    + _SECRET_WORD
-    + r"[\w-]*[\"']?\s*[:=]\s*[\"']?)(?:(?:bearer|basic|token)\s+)?((?:'[^']*'|[^\s\"',;&})\]])+)",
+    r"(" + _WORD + r"[\w-]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)(?:(?:bearer|basic|token)\s{1,8})?"
+    r"((?:'[^']{0,500}'|[^\s\"',;&})\]]){1,2000})",
     re.IGNORECASE,
 )
-_SPOKEN: Final = re.compile(r"(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-_FOLLOWING: Final = re.compile(r"(--?[\w-]*" + _SECRET_WORD + r"[\w-]*\s+)(?!-)\S+", re.IGNORECASE)
+_SPOKEN: Final = re.compile(r"(\b(?:bearer|basic)\s{1,8})[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_FOLLOWING: Final = re.compile(r"((?<![\w-])--?[\w-]{0,40}?" + _WORD + r"[\w-]{0,40}\s{1,8})(?!-)\S+", re.IGNORECASE)
 _DATABENTO: Final = re.compile(r"\bdb-[A-Za-z0-9]{16,}")
 _HOOKS: Final = re.compile(
     r"(https?://(?:hooks\.slack\.com|discord(?:app)?\.com/api/webhooks|api\.telegram\.org))/\S+"
@@ -76,7 +80,7 @@ class Redaction:
         shown, hide = [], False
         for word in words:
             shown.append(HIDDEN if hide and isinstance(word, str) else self.value(word))
-            hide = isinstance(word, str) and _FLAG.fullmatch(word) is not None and word.startswith("-")
+            hide = isinstance(word, str) and _FLAG.fullmatch(word) is not None
         return shown
 
     def data(self, content: bytes) -> bytes:
@@ -89,7 +93,7 @@ class Redaction:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a setting or a variable of this name holds what nobody else shall read."""
+    """Whether a setting or a field of this name holds what nobody else shall read."""
     return _SECRET_NAME.search(name.rpartition(".")[2]) is not None
 
 
@@ -97,7 +101,9 @@ def secrets_of(variables: Mapping[str, str]) -> Iterator[str]:
     """The secrets in an environment: whole values of variables that are called like one, and what stands in URLs."""
     for name, value in variables.items():
         yield from secrets_in_url(value)
-        if is_secret_name(name.replace("__", ".")) and "://" not in value:
+        if "hook" in name.lower():
+            yield from _secret_field(value)
+        if _SECRET_VARIABLE.search(name) and "://" not in value:
             yield value
 
 
@@ -137,7 +143,7 @@ def secrets_of_settings(settings: Any) -> Iterator[str]:
         for word in settings:
             if hide and isinstance(word, str):
                 yield word
-            hide = isinstance(word, str) and word.startswith("-") and _FLAG.fullmatch(word) is not None
+            hide = isinstance(word, str) and _FLAG.fullmatch(word) is not None
             yield from secrets_of_settings(word)
     elif isinstance(settings, str):
         yield from secrets_in_url(settings)

@@ -74,7 +74,7 @@ def engine_of(place: Place, instance: str | None) -> tuple[str, ServiceState | N
     except layout.RingError as error:
         raise UsageError("bad instance name", str(error)) from error
     service = next((service for service in services if service.instance == instance), None)
-    if service is None and services and not (place.shared_memory / f"{instance}.sock").exists():
+    if service is None and services and not any(place.shared_memory.glob(f"*{instance}[._]*")):
         names = ", ".join(service.instance for service in services)
         raise NotFoundError("no such engine", instance, hint=f"there are {names}")
     return instance, service

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -67,6 +68,30 @@ def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
 def test_ordinary_words_stay(text: str) -> None:
     """What is no secret is of use."""
     assert Redaction.of(["a", ""]).text(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "postgres://",
+        "a.",
+        "token",
+        "-",
+        "--token",
+        "token='",
+        "a://",
+        "https://x?token=",
+        "bearer ",
+        "password=",
+        "db-a",
+    ],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    """What a venue may send, repeated without end, is searched in time that grows with its length alone."""
+    text = piece * (256 * 1024 // len(piece))
+    began_ns = time.process_time_ns()
+    Redaction.of([SECRET]).text(text)
+    assert time.process_time_ns() - began_ns < 5_000_000_000
 
 
 def test_lists_and_names_of_documents() -> None:
