@@ -123,6 +123,7 @@ def _check_records(members: dict[str, bytes], tmp_path: Path) -> None:
     decoder = dbn.DBNDecoder()
     decoder.write(members[name])
     header, *records = decoder.decode()
+    assert isinstance(header, dbn.Metadata)
     assert header.symbols == ["BTCUSD"]
     assert records
     assert len(records) == int(manifest_of(members)[name]["about"].split()[2])
