@@ -12,11 +12,10 @@ from console.tui.text import Cell, Glyphs, Row, fit, fit_row, row_width, title_r
 
 @attrs.frozen
 class Screen:
-    """One of the numbered screens. `promise` says what will be there, and is empty where something is."""
+    """One of the numbered screens."""
 
     number: int
     name: str
-    promise: str = ""
 
     @property
     def identity(self) -> str:
@@ -27,7 +26,7 @@ class Screen:
 SCREENS: Final = (
     Screen(1, "Ticks"),
     Screen(2, "Accounts"),
-    Screen(3, "Alerts", "alert rules, their state and history, acknowledge and silence"),
+    Screen(3, "Alerts"),
     Screen(4, "Routing"),
     Screen(5, "Backtest"),
     Screen(6, "Data"),
@@ -62,7 +61,7 @@ ACTIONS: Final = (
     Action("first", ("g", "home"), "g", "first row"),
     Action("last", ("G", "end"), "G", "last row"),
     Action("focus", ("enter",), "enter", "open a row, edit a field"),
-    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 2, 6, 7, 8)),
+    Action("filter", ("slash",), "/", "filter rows; !text inverts", "filter", (1, 2, 3, 6, 7, 8)),
     Action("sort", ("s",), "s", "sort by the next column", "sort", (1,)),
     Action("reverse", ("S",), "S", "turn the order round"),
     Action("interval", ("i",), "i", "next candle width", "candles", (1,)),
@@ -80,11 +79,14 @@ ACTIONS: Final = (
     Action("resume_strategy", ("r",), "r", "accounts: pause, resume it", "resume", (2,), only=(2,), dangerous=True),
     Action("halt_account", ("H",), "H", "accounts: halt, release it", "halt", (2,), only=(2,), dangerous=True),
     Action("release_account", ("R",), "R", "accounts: halt, release it", "release", (2,), only=(2,), dangerous=True),
-    Action("next_list", ("tab",), "tab", "accounts: another list", "list", (2,), only=(2,)),
-    Action("previous_list", ("shift+tab",), "⇧tab", "accounts: another list", only=(2,)),
+    Action("next_list", ("tab",), "tab", "accounts, alerts: next list", "list", (2, 3), only=(2, 3)),
+    Action("previous_list", ("shift+tab",), "⇧tab", "accounts, alerts: next list", only=(2, 3)),
     Action("next_account", ("right",), "→", "accounts: another account", only=(2,)),
     Action("previous_account", ("left",), "←", "accounts: another account", only=(2,)),
     Action("notes", ("n",), "n", "accounts: all about one", "details", (2,), only=(2,)),
+    Action("acknowledge", ("a",), "a", "alerts: acknowledge one", "acknowledge", (3,), only=(3,)),
+    Action("silence", ("z",), "z", "alerts: silence, end it", "silence", (3,), only=(3,)),
+    Action("unsilence", ("Z",), "Z", "alerts: silence, end it", "end it", (3,), only=(3,)),
     Action("run", ("r",), "r", "backtest: run it", "run", (5,), only=(5,)),
     Action("check", ("v",), "v", "backtest: check the data", "check", (5,), only=(5,)),
     Action("price", ("p",), "p", "routing, data: ask its price", "price", (4, 6), only=(4, 6)),
@@ -153,9 +155,10 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 
 
 _NEEDED: Final = (
-    "quit", "help", "command", "run", "check", "map", "compress", "verify", "price", "fetch", "cancel", "other_pane",
-    "save", "subscribe", "unsubscribe", "spend", "next_list", "pause_strategy", "halt_account", "resume_strategy",
-    "release_account", "notes", "filter", "sort", "interval", "pause",
+    "quit", "help", "command", "acknowledge", "silence", "run", "check", "map", "compress", "verify", "price",
+    "fetch", "cancel", "other_pane", "save", "subscribe", "unsubscribe", "spend", "next_list", "pause_strategy",
+    "halt_account", "resume_strategy", "release_account", "unsilence", "notes", "filter", "sort", "interval",
+    "pause",
 )  # fmt: skip
 
 

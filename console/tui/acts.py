@@ -13,9 +13,10 @@ from console.tui.accounts import acts as account_acts
 from console.tui.accounts.acts import trades_on_paper
 from console.tui.accounts.document import copy_account
 from console.tui.actions import SCREENS, name_of
+from console.tui.alerts import acts as alert_acts
 from console.tui.backtest import acts as backtest_acts
 from console.tui.boardrows import copy_text
-from console.tui.commands import DESK_ACTS, Command, find_key, parse_command
+from console.tui.commands import ALERT_ACTS, DESK_ACTS, Command, find_key, parse_command
 from console.tui.datarows import copy_series
 from console.tui.focus import AUTOMATIC, INTERVALS_NS
 from console.tui.forms.acts import FORM_ACTS, screen_of
@@ -31,6 +32,7 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from console.tui.app import RingsideApp
     from console.tui.widgets.accounts import AccountsPane
+    from console.tui.widgets.alerts import AlertsPane
     from console.tui.widgets.backtest import BacktestPane
     from console.tui.widgets.bars import HelpPage, LogPane
     from console.tui.widgets.board import Board
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from console.tui.widgets.instances import InstancesPane
     from console.tui.widgets.prompt import Typed
     from console.tui.widgets.routing import RoutingPane
+
+    ListPane = Board | AccountsPane | AlertsPane | RoutingPane | BacktestPane | DataPane | InstancesPane | LogPane
 
 _TWICE_NS: Final = 2 * NS_PER_S
 _INTERVALS: Final = (AUTOMATIC, *INTERVALS_NS)
@@ -99,16 +103,22 @@ def answer(app: RingsideApp, mode: str, text: str) -> None:
             changes.confirm(app, text)
         elif mode == "save":
             backtest_acts.save(app, text)
+        elif mode == "silence":
+            alert_acts.hear_how_long(app, text)
+        elif mode == "reason":
+            alert_acts.hear_why(app, text)
         elif text.strip():
             changes.subscribe(app, text)
     except UsageError as error:
         app.say(str(error))
 
 
-def _pane(app: RingsideApp) -> Board | AccountsPane | RoutingPane | BacktestPane | DataPane | InstancesPane | LogPane:
+def _pane(app: RingsideApp) -> ListPane:
     # The one whose rows the keys move through.
     if app.page == account_acts.PAGE:
         return app.panes.accounts
+    if app.page == alert_acts.PAGE:
+        return app.panes.alerts
     if app.page == routing_acts.PAGE:
         return app.panes.routing
     if app.page == 5:
@@ -142,6 +152,8 @@ def _obey(app: RingsideApp, command: Command) -> None:
         changes.subscribe(app, argument)
     elif command.name == "unsubscribe":
         changes.unsubscribe(app, argument)
+    elif command.name in ALERT_ACTS:
+        alert_acts.obey(app, command.name, argument)
     elif command.name in DESK_ACTS and (argument or command.name == "kill"):
         account_acts.act_on(app, command.name, argument)
     elif command.name == "pause" and app.page == account_acts.PAGE:
@@ -150,9 +162,7 @@ def _obey(app: RingsideApp, command: Command) -> None:
         ACTS[command.name](app)
 
 
-def _scrolled(
-    app: RingsideApp,
-) -> Board | AccountsPane | RoutingPane | BacktestPane | DataPane | InstancesPane | LogPane | HelpPage:
+def _scrolled(app: RingsideApp) -> ListPane | HelpPage:
     # The help page lies over the others.
     return app.panes.help if app.panes.help.display else _pane(app)
 
@@ -183,6 +193,9 @@ def _focus(app: RingsideApp) -> None:
     if app.page == account_acts.PAGE and not app.panes.help.display:
         app.panes.accounts.toggle_notes()
         return
+    if app.page == alert_acts.PAGE and not app.panes.help.display:
+        app.panes.alerts.toggle_whole()
+        return
     ring, stored = app.panes.instances.selected, app.panes.data.selected
     if app.page == 1 and app.panes.board.cursor is not None:
         app.attachment.select(app.panes.board.cursor)
@@ -210,6 +223,7 @@ def _ask(mode: str) -> Callable[[RingsideApp], None]:
         else:
             if trades_on_paper(app) or app.link.may_trade_beside:
                 app.link.glance_at_accounts()  # their names can be typed anywhere
+            app.link.glance_at_alerts()
             app.prompt.ask("command")
 
     return act
@@ -229,6 +243,10 @@ def _copy(app: RingsideApp) -> None:
     if app.page == account_acts.PAGE:
         if (account := app.panes.accounts.account) is not None:
             _send(app, copy_account(account), f"the figures of {account.id}")
+        return
+    if app.page == alert_acts.PAGE:
+        if (copied := alert_acts.copied(app)) is not None:
+            _send(app, *copied)
         return
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
     if (form := screen_of(app)) is not None:
@@ -278,6 +296,7 @@ def _back(app: RingsideApp) -> None:
         (app.page == 6 and app.panes.data.hide_results())
         or ((form := screen_of(app)) is not None and form.back())
         or (app.page == account_acts.PAGE and app.panes.accounts.back())
+        or (app.page == alert_acts.PAGE and app.panes.alerts.back())
     ):
         return
     elif app.page != 1:
@@ -318,6 +337,16 @@ def _price(app: RingsideApp) -> None:
 
 def _fetch(app: RingsideApp) -> None:
     (routing_acts.fetch if app.page == routing_acts.PAGE else dataacts.fetch)(app)
+
+
+def _next_list(step: int) -> Callable[[RingsideApp], None]:
+    def act(app: RingsideApp) -> None:
+        if app.page == alert_acts.PAGE and not app.panes.help.display:
+            app.panes.alerts.next_pane(step)
+        else:
+            account_acts.next_pane(app, step)
+
+    return act
 
 
 def _quit(app: RingsideApp) -> None:
@@ -361,5 +390,8 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     **FORM_ACTS,
     **backtest_acts.BACKTEST_ACTS,
     **account_acts.ACCOUNT_ACTS,
+    **alert_acts.ALERT_KEYS,
+    "next_list": _next_list(1),
+    "previous_list": _next_list(-1),
 }
 """What to do for each act that is ours; the palette is Textual's own."""

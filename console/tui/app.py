@@ -24,10 +24,12 @@ from console.tui.accounts.acts import targets
 from console.tui.accounts.document import Desk
 from console.tui.actions import ACTIONS, SCREENS, message_parts
 from console.tui.acts import ACTS, hear, take
+from console.tui.alerts import acts as alert_acts
+from console.tui.alerts.told import Messages
 from console.tui.attach import Attachment
 from console.tui.backtest.filling import Filling, store_words
 from console.tui.changes import Pending
-from console.tui.commands import complete
+from console.tui.commands import ALERT_ACTS, complete
 from console.tui.engine_link import EngineLink
 from console.tui.snapshot import NO_ENGINE, Key, Snapshot
 from console.tui.storewatch import StoreWatch
@@ -35,9 +37,10 @@ from console.tui.terminal import ConsoleDriver, TerminalGuard
 from console.tui.text import ASCII, UNICODE, clean
 from console.tui.themes import THEMES, Depth, Palette, colour_depth, textual_themes
 from console.tui.widgets.accounts import AccountsPane
+from console.tui.widgets.alerts import AlertsPane
 from console.tui.widgets.backtest import BacktestPane
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
-from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, PromisePane, StatusBar, TooSmall
+from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, StatusBar, TooSmall
 from console.tui.widgets.board import Board
 from console.tui.widgets.data import DataPane
 from console.tui.widgets.instances import InstancesPane
@@ -66,15 +69,13 @@ class Panes:
         )
         self.data, self.instances = DataPane(look, id="data"), InstancesPane(look, id="instances")
         self.accounts, self.routing = AccountsPane(look, id="accounts"), RoutingPane(look, id="routing")
-        self.backtest = BacktestPane(look, id="backtest")
-        self.promises = {one.number: PromisePane(look, id=one.identity) for one in SCREENS if one.promise}
+        self.backtest, self.alerts = BacktestPane(look, id="backtest"), AlertsPane(look, id="alerts")
 
     def all(self) -> list[LineWidget]:
         """All of them."""
         return [
-            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.accounts,
+            self.status, self.keys, self.board, self.chart, self.ladder, self.tape, self.accounts, self.alerts,
             self.routing, self.backtest, self.data, self.instances, self.log, self.help, self.small,
-            *self.promises.values(),
         ]  # fmt: skip
 
     def draw_ticks(self, snapshot: Snapshot, selected: Key | None, *, frame: int, whole: bool) -> None:
@@ -130,7 +131,11 @@ class RingsideApp(App[int]):
                 text,
                 self.keys,
                 self.snapshot.venues if self.snapshot is not None else (),
-                lambda act: targets(self.link.accounts.desk or Desk(), act),
+                lambda act: (
+                    alert_acts.names(self, act)
+                    if act in ALERT_ACTS
+                    else targets(self.link.accounts.desk or Desk(), act)
+                ),
             ),
             lambda typed: hear(self, typed),
             id="prompt",
@@ -140,6 +145,7 @@ class RingsideApp(App[int]):
         self.link = EngineLink(control_path or Path(), desk=desk if control_path else "")
         self._alone = control_path is None
         self.stored = StoreWatch(started_ns=wall_ns())
+        self.messages = Messages(started_ns=wall_ns())
         self.snapshot: Snapshot | None = None
         self.pictures = pictures or Path(environment.get("RINGSIDE_HOME") or Path.cwd())
         self.page = 1
@@ -150,6 +156,7 @@ class RingsideApp(App[int]):
         self._frame, self._seen_report = 0, 0
         self._exit_code: int | None = None
         self.message: list[str] = []
+        self.saying = False
         self._message_since_ns = 0
         self.console = Console(
             color_system=_SYSTEMS[self.depth], file=self.console.file, markup=True, highlight=False, emoji=False,
@@ -177,8 +184,8 @@ class RingsideApp(App[int]):
                     with BareHorizontal(id="lower"):
                         yield panes.ladder
                         yield panes.tape
-            yield from panes.promises.values()
             yield panes.accounts
+            yield panes.alerts
             yield panes.routing
             yield panes.backtest
             yield panes.data
@@ -253,6 +260,7 @@ class RingsideApp(App[int]):
         self.page = number
         self.link.watch_services(number == 7)
         self.link.watch_accounts(number == 2)
+        self.link.watch_alerts(number == alert_acts.PAGE)
         if number == 4:
             self.panes.routing.routing.open()
         elif number == 5:
@@ -283,6 +291,7 @@ class RingsideApp(App[int]):
         self.link.watch_store(self.page == 6 or self.stored.job_running)
         self.link.watch_holdings(self.page == 6)
         self.snapshot = self.attachment.frame()
+        alert_acts.tell(self)
         self._frame += 1
         self.draw(whole=self._frames_per_s <= 4 or self._frame <= 2)
 
@@ -296,20 +305,20 @@ class RingsideApp(App[int]):
             return
         panes.status.draw(snapshot)
         part = (monotonic_ns() - self._message_since_ns) // _MESSAGE_NS
-        message = self.message[part] if part < len(self.message) else ""
-        panes.keys.draw(current=self.page, message=message)
+        self.saying = part < len(self.message)
+        panes.keys.draw(current=self.page, message=self.message[part] if self.saying else "")
         if panes.help.display:
             panes.help.draw(self._leaving)
         elif self.page == 1:
             panes.draw_ticks(snapshot, self.attachment.selected, frame=self._frame, whole=whole)
-        elif self.page in panes.promises:
-            panes.promises[self.page].draw()
         elif self.page == 8:
             panes.log.draw(snapshot)
         elif whole or self._frame % 3 == 0:
             # Counters of half a second ago need no ten pictures a second.
             if self.page == 2:
                 panes.accounts.draw(snapshot, self.link.accounts)
+            elif self.page == alert_acts.PAGE:
+                panes.alerts.draw(snapshot, self.link.alerts)
             elif self.page == 4:
                 panes.routing.draw(panes.routing.routing.view())
             elif self.page == 5:

@@ -18,7 +18,7 @@ from core.errors import UsageError
 
 _ALIASES: Final = {
     "q": "quit", "exit": "quit", "h": "help", "sym": "symbol", "int": "interval", "sub": "subscribe",
-    "unsub": "unsubscribe",
+    "unsub": "unsubscribe", "acknowledge": "ack",
 }  # fmt: skip
 _PLAIN: Final = (
     "quit", "help", "pause", "copy", "shutdown", "run", "check", "cancel", "save", "price", "fetch", "map", "spend",
@@ -28,9 +28,11 @@ _WITH_ARGUMENT: Final = ("symbol", "interval", "screen", "sort", "filter", "them
 _WITH_SUBJECT: Final = ("subscribe", "unsubscribe")
 DESK_ACTS: Final = ("pause", "resume", "halt", "release", "flatten", "kill")
 """What can be asked of a desk that trades on paper: all but the last name a strategy or an account."""
+ALERT_ACTS: Final = ("ack", "silence", "unsilence")
+"""What can be said about alerts: `console.tui.alerts.acts` reads what follows."""
 EVERYTHING: Final = "all"
 """The target that means every strategy and account."""
-NAMES: Final = tuple(sorted({"export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT, *DESK_ACTS}))
+NAMES: Final = tuple(sorted({"export", *_PLAIN, *_WITH_ARGUMENT, *_WITH_SUBJECT, *DESK_ACTS, *ALERT_ACTS}))
 _LISTED: Final = 12  # choices that a message names
 _NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 
@@ -133,7 +135,7 @@ def complete(
     """`text` with its last word completed as far as one candidate goes; unchanged when there is none.
 
     `keys` are the instruments on the board, `venues` those that could be subscribed to, `targets` gives what each of
-    `DESK_ACTS` can be about.
+    `DESK_ACTS` and `ALERT_ACTS` can be about.
     """
     head, space, last = text.rpartition(" ")
     if not space:
@@ -145,7 +147,7 @@ def complete(
             candidates = [key[1] for key in keys if key[0].upper() == head.split()[1].upper()]
         elif name == "subscribe" and len(head.split()) > 1:
             candidates = list(venues)
-        elif name in DESK_ACTS:
+        elif name in (*DESK_ACTS, *ALERT_ACTS):
             candidates = list(targets(name)) if len(head.split()) == 1 else []
     found = [one for one in candidates if one.lower().startswith(last.lower())] if last else []
     return f"{head}{space}{found[0]}" if found else text

@@ -1,6 +1,6 @@
 """Threads that talk with the engine, so that the screen never waits for it: one asks for its status about twice a
-second, one for its store, one for its accounts and one for its holdings while somebody looks; one carries out what an
-operator asked for, which may take as long as a venue takes to answer."""
+second, one for its store, one for its accounts, one for its alerts and one for its holdings while somebody looks; one
+carries out what an operator asked for, which may take as long as a venue takes to answer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from console.paper.desks import OWN_INSTANCE
 from console.tui.accounts.document import Heard
 from console.tui.accounts.parsing import parse_desk
+from console.tui.alerts.document import Alerts
+from console.tui.alerts.document import Heard as HeardAlerts
+from console.tui.alerts.parsing import parse_alerts
 from console.tui.answers import Raw
 from console.tui.commands import DESK_ACTS
 from console.tui.coverage.asking import Questions
@@ -32,12 +35,18 @@ Answer = TypeVar("Answer")
 POLL_S: Final = 0.5
 STORE_POLL_S: Final = 1.0
 ACCOUNTS_POLL_S: Final = 1.0
+ALERTS_POLL_S: Final = 1.0
 HOLDINGS_POLL_S: Final = 0.2
 """Nothing is asked so often: it is how long a cursor rests before its day is asked for."""
 STORE_S: Final = 10.0
 REQUEST_S: Final = 15.0
 _NOT_OFFERED: Final = "usage"
-"""How an engine refuses that knows of no paper trading."""
+"""How an engine refuses that knows of no paper trading, or of no alerts."""
+_NOT_WANTED: Final = "refused"
+"""How one refuses that was told not to watch."""
+_EVENTS: Final = 200
+"""The lines of history that are asked for."""
+_ABOUT_ALERTS: Final = frozenset({"acknowledge", "silence", "unsilence"})
 
 
 @attrs.frozen(kw_only=True)
@@ -53,13 +62,15 @@ class Report:
 
 @attrs.frozen
 class Request:
-    """One change that an operator asks for: an operation of the control channel and its arguments."""
+    """One change that an operator asks for: an operation of the control channel and its arguments. `told` makes the
+    sentence of the engine's answer; without it the engine has agreed."""
 
     operation: str
-    arguments: tuple[tuple[str, str | int], ...] = ()
+    arguments: tuple[tuple[str, Any], ...] = ()
+    told: Callable[[Raw], str] | None = None
 
     def __str__(self) -> str:
-        said = (str(value) for name, value in self.arguments if value and name != "confirm")
+        said = (str(one) for name, one in self.arguments if isinstance(one, str | int) and one and name != "confirm")
         return " ".join((self.operation, *said))
 
 
@@ -95,21 +106,22 @@ class _Watched:
 
 class EngineLink:
     """Keeps the last `report` of the engine whose control socket is at `path`, and what it last said of its store, of
-    its accounts and of its `holdings`. An engine that does not trade on paper has no accounts: then the process is
-    asked that trades on `desk` beside it, if one does. `start` it, and `stop` it."""
+    its accounts, of its alerts and of its `holdings`. An engine that does not trade on paper has no accounts: then
+    the process is asked that trades on `desk` beside it, if one does. `start` it, and `stop` it."""
 
     def __init__(self, path: Path, *, desk: str = "", poll_s: float = POLL_S) -> None:
         self.report, self.stored, self.accounts = Report(), StoreReport(), Heard()
-        self.holdings = Holdings()
+        self.holdings, self.alerts = Holdings(), HeardAlerts()
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
         self._desk_path = path.parent / f"{OWN_INSTANCE}{desk}.sock" if desk else None
         self._watching = False
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._stopped, self._wanted = threading.Event(), threading.Event()
-        patient = (ControlClient(path, timeout_s=STORE_S) for _ in range(3))  # all may have to look at a disk
+        patient = (ControlClient(path, timeout_s=STORE_S) for _ in range(4))  # all may have to look at a disk
         self._store = _Watched("engine-store", STORE_POLL_S, self._look_at_store, next(patient))
         self._accounts = _Watched("engine-accounts", ACCOUNTS_POLL_S, self._look_at_accounts, next(patient))
+        self._alerts = _Watched("engine-alerts", ALERTS_POLL_S, self._look_at_alerts, next(patient))
         self._questions = Questions(_reason)
         self._holdings = _Watched("engine-holdings", HOLDINGS_POLL_S, self._look_at_holdings, next(patient))
         self._threads = [
@@ -117,6 +129,7 @@ class EngineLink:
             threading.Thread(target=self._carry_out, name="engine-requests", daemon=True),
             self._store.thread,
             self._accounts.thread,
+            self._alerts.thread,
             self._holdings.thread,
         ]
 
@@ -131,6 +144,7 @@ class EngineLink:
         self._wanted.set()
         self._store.stop()
         self._accounts.stop()
+        self._alerts.stop()
         self._holdings.stop()
         self._requests.put(None)
         if self._threads[0].is_alive():
@@ -150,6 +164,14 @@ class EngineLink:
         """Ask for the accounts about once a second, or no longer."""
         self._accounts.watch(watching)
 
+    def watch_alerts(self, watching: bool) -> None:
+        """Ask for the alerts about once a second, or no longer."""
+        self._alerts.watch(watching)
+
+    def glance_at_alerts(self) -> None:
+        """Ask for the alerts once."""
+        self._alerts.glance()
+
     def watch_holdings(self, watching: bool) -> None:
         """Ask for what the wish of `holdings` names, when it is due, or no longer."""
         self._holdings.watch(watching)
@@ -165,7 +187,11 @@ class EngineLink:
 
     def ask(self, operation: str, **arguments: str) -> None:
         """Have the engine do something; a sentence about how it went appears in `answers`."""
-        self._requests.put(Request(operation, tuple(arguments.items())))
+        self.send(Request(operation, tuple(arguments.items())))
+
+    def send(self, request: Request) -> None:
+        """The same of a request."""
+        self._requests.put(request)
 
     def _run(self) -> None:
         client = ControlClient(self._path)
@@ -204,6 +230,19 @@ class EngineLink:
             heard = self._heard_beside(heard)
         self.accounts = heard
 
+    def _look_at_alerts(self, client: ControlClient) -> None:
+        before, number = self.alerts, self.alerts.number + 1
+        try:
+            found = _answer(client, Request("alerts", (("history", _EVENTS),)), parse_alerts)
+            self.alerts = HeardAlerts(number=number, alerts=found)
+        except ControlError as error:
+            if error.category == _NOT_WANTED:
+                self.alerts = HeardAlerts(number=number, alerts=Alerts(enabled=False), reason=_reason(error))
+                return
+            refused = error.category == _NOT_OFFERED
+            kept = None if refused else before.alerts
+            self.alerts = HeardAlerts(number=number, alerts=kept, reason=_reason(error), refused=refused)
+
     def _look_at_holdings(self, client: ControlClient) -> None:
         def ask(operation: str, arguments: Mapping[str, str | int], read: Callable[[Raw], Answer]) -> Answer:
             return _answer(client, Request(operation, tuple(arguments.items())), read)
@@ -231,11 +270,14 @@ class EngineLink:
             path = self._desk_path if beside and self._desk_path is not None else self._path
             client = ControlClient(path, timeout_s=REQUEST_S)
             try:
-                _answer(client, request, dict)
+                said = _answer(client, request, request.told or dict)
             except ControlError as error:
                 self.answers.put(f"{request}: {_refusal(error)}")
             else:
-                self.answers.put(f"{request}: {'the desk' if beside else 'the engine'} agreed")
+                agreed = f"{request}: {'the desk' if beside else 'the engine'} agreed"
+                self.answers.put(said if isinstance(said, str) else agreed)
+                if request.operation in _ABOUT_ALERTS:
+                    self._alerts.glance()
                 if request.operation in JOBS:
                     self._store.glance()  # one look, whether or not anybody watches, to learn of the job
                 if request.operation in DESK_ACTS:

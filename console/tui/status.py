@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 
+from console.tui.alerts.told import AlertState, parse_alert_state
 from console.tui.answers import Raw, read_count, read_list, read_mapping, read_number, read_rows, read_text
 from console.tui.stored import CacheState, Spill, parse_cache, parse_spill, read_lost
 from console.tui.text import clean
@@ -146,8 +147,9 @@ class EngineStatus:
     `store_kind` and `store_place` are those of `console.tui.stored.StoreAnswer`.
 
     `store_problem` is empty while storing goes well, `store_lost` counts records of every schema that were
-    overwritten unstored, and `store_repairs` are sentences about damage found in stored files. `spill`, `cache` and
-    `paper` are None where there is no database to be down, no cache, and no paper trading.
+    overwritten unstored, and `store_repairs` are sentences about damage found in stored files. `spill`, `cache`,
+    `paper` and `alerts` are None where there is no database to be down, no cache, no paper trading, and nobody who
+    watches.
     """
 
     instance_id: str = ""
@@ -174,6 +176,7 @@ class EngineStatus:
     spill: Spill | None = None
     cache: CacheState | None = None
     paper: PaperState | None = None
+    alerts: AlertState | None = None
     connections: tuple[Connection, ...] = ()
     feeds: tuple[Feed, ...] = ()
     rings: tuple[Ring, ...] = ()
@@ -210,6 +213,7 @@ def parse_status(raw: Raw) -> EngineStatus:
         spill=parse_spill(store),
         cache=parse_cache(raw),
         paper=_paper(read_mapping(raw, "paper")),
+        alerts=parse_alert_state(raw),
         connections=connections,
         feeds=tuple(_feed(row, venues.get(read_text(row, "venue"))) for row in read_rows(raw, "feeds")),
         rings=tuple(_ring(row) for row in read_rows(raw, "rings") if read_text(row, "path")),

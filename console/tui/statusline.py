@@ -5,6 +5,7 @@ Every light is a character and a word, never a colour alone.
 
 from __future__ import annotations
 
+from console.tui.alerts.told import alert_cells
 from console.tui.paperwords import paper_cells
 from console.tui.snapshot import NO_ENGINE, Health, Snapshot
 from console.tui.status import Connection, EngineStatus
@@ -144,6 +145,7 @@ def _figures(snapshot: Snapshot, glyphs: Glyphs, *, worst: bool, venue: bool, br
     cells += [(short_count(health.lost), "bar" if not health.lost else "bar_down"), _GAP]
     cells += status_cells(status, glyphs)
     cells += paper_cells(status, glyphs, brief=brief)
+    cells += alert_cells(status.alerts, glyphs, brief=brief)
     if health.withheld:
         noun = "book" if health.withheld == 1 else "books"
         cells += [_GAP, (f"{glyphs.warning} {health.withheld} {noun} withheld", "bar_down")]

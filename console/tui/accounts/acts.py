@@ -141,12 +141,10 @@ def _in_sight(app: RingsideApp) -> bool:
     return False
 
 
-def _next_pane(step: int) -> Callable[[RingsideApp], None]:
-    def do(app: RingsideApp) -> None:
-        if _in_sight(app):
-            app.panes.accounts.next_pane(step)
-
-    return do
+def next_pane(app: RingsideApp, step: int) -> None:
+    """Give the keys to another list."""
+    if _in_sight(app):
+        app.panes.accounts.next_pane(step)
 
 
 def _choose(step: int) -> Callable[[RingsideApp], None]:
@@ -167,8 +165,6 @@ ACCOUNT_ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "resume_strategy": _of_lane("resume"),
     "halt_account": _of_account("halt"),
     "release_account": _of_account("release"),
-    "next_list": _next_pane(1),
-    "previous_list": _next_pane(-1),
     "next_account": _choose(1),
     "previous_account": _choose(-1),
     "notes": _notes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.tui.actions import SCREENS, help_rows, key_row
+from console.tui.actions import help_rows, key_row
 from console.tui.logrows import LEVELS, filter_log, log_rows
 from console.tui.snapshot import Snapshot
 from console.tui.statusline import status_rows
@@ -99,22 +99,6 @@ def _wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
-
-
-class PromisePane(LineWidget):
-    """A screen that is not there yet and says so."""
-
-    def draw(self) -> None:
-        """Draw its words."""
-        width, height = self.size
-        if not width or height < 3:
-            return
-        found = next(one for one in SCREENS if one.identity == self.id)
-        blank: Row = ((" " * width, ""),)
-        rows: list[Row] = [blank] * height
-        for number, text in enumerate((f"{found.name}: {found.promise}", "Not there yet.")):
-            rows[height // 2 - 1 + number] = ((text[:width].center(width), "dim"),)
-        self.show(rows)
 
 
 class LogPane(LineWidget):

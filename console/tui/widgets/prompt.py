@@ -17,8 +17,10 @@ from textual.widgets import Input, Static
 
 from console.tui.text import clean
 
-Mode = Literal["command", "filter", "confirm", "subscribe", "save"]
-_MARKS: Final[dict[Mode, str]] = {"command": ":", "filter": "/", "confirm": "!", "subscribe": "+", "save": ">"}
+Mode = Literal["command", "filter", "confirm", "subscribe", "save", "silence", "reason"]
+_MARKS: Final[dict[Mode, str]] = {
+    "command": ":", "filter": "/", "confirm": "!", "subscribe": "+", "save": ">", "silence": "z", "reason": "z",
+}  # fmt: skip
 _HISTORY: Final = 200
 _EDITS: Final[dict[str, Callable[[Input], None]]] = {
     "backspace": lambda line: line.action_delete_left(),

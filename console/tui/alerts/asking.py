@@ -1,0 +1,125 @@
+"""What an operator types about alerts: how long a silence lasts, and what it is about. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+import attrs
+
+from console.tui.alerts.document import Target
+from core.clock import NS_PER_S
+from core.errors import UsageError
+
+DEFAULT: Final = "1h"
+"""What is offered."""
+LONGEST_S: Final = 366 * 86_400
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATION: Final = re.compile(r"(?:\d{1,7}[smhdw]){1,5}")
+_UNTIL: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?Z?", re.IGNORECASE)
+_HINT: Final = "for example 2h, 30m, 1d, 1h30m, until 07:00 (UTC)"
+
+
+@attrs.frozen(kw_only=True)
+class SilenceAsked:
+    """What was typed behind `:silence`."""
+
+    target: Target
+    for_s: float
+    comment: str = ""
+
+
+def parse_how_long(text: str, *, now_ns: int) -> float:
+    """The seconds from now that `2h`, `30m`, `1h30m`, `until 07:00` or `until 2026-11-24 07:00` means; times are UTC,
+    and one without a day is the next time that clocks show it.
+
+    Raises:
+        UsageError: it is none of these, it is over already, or longer than a year.
+    """
+    said = text.strip()
+    head, _, rest = said.partition(" ")
+    until = _until_s(rest.strip(), now_ns) if head.lower() == "until" else None
+    found = until if until is not None else _duration_s(said)
+    if found is None:
+        raise UsageError("not a time", _shown(said), hint=_HINT)
+    if not 0 < found <= LONGEST_S:
+        raise UsageError("over already" if found <= 0 else "longer than a year", _shown(said), hint=_HINT)
+    return found
+
+
+def parse_target(words: Sequence[str]) -> tuple[Target, list[str]]:
+    """The rule and the labels at the beginning of `words`, and what follows them.
+
+    Raises:
+        UsageError: there is no word.
+    """
+    if not words:
+        raise UsageError("which rule", "nothing", hint="for example stale_feed venue=KRAKEN; * is every rule")
+    rest = list(words[1:])
+    pairs: list[tuple[str, str]] = []
+    while rest and "=" in rest[0].strip("="):
+        name, _, value = rest.pop(0).partition("=")
+        pairs.append((name, value))
+    return Target(rule=words[0], match=tuple(pairs)), rest
+
+
+def parse_silence(text: str, *, now_ns: int) -> SilenceAsked:
+    """What `RULE [LABEL=VALUE …] FOR [WHY]` asks for; FOR as `parse_how_long` has it.
+
+    Raises:
+        UsageError: a part is missing or makes no sense.
+    """
+    target, rest = parse_target(text.split())
+    if not rest:
+        raise UsageError("for how long", _shown(str(target)), hint=_HINT)
+    # A day and a time are two words, and `until` is one more.
+    most = 3 if rest[0].lower() == "until" else 1
+    for count in range(min(most, len(rest)), 0, -1):
+        try:
+            found = parse_how_long(" ".join(rest[:count]), now_ns=now_ns)
+        except UsageError:
+            if count == 1:
+                raise
+        else:
+            return SilenceAsked(target=target, for_s=found, comment=" ".join(rest[count:]))
+    raise AssertionError
+
+
+def parse_number(text: str) -> int:
+    """The number of a silence, as `4` or `#4`.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    found = text.strip().removeprefix("#")
+    if not (found.isascii() and found.isdecimal() and len(found) <= 9):
+        raise UsageError("which silence", _shown(text.strip()), hint="its number, as screen 3 shows it")
+    return int(found)
+
+
+def _duration_s(text: str) -> float | None:
+    compact = text.replace(" ", "").lower()
+    if not _DURATION.fullmatch(compact):
+        return None
+    return float(sum(int(count) * _UNITS_S[unit] for count, unit in re.findall(r"(\d+)([smhdw])", compact)))
+
+
+def _until_s(text: str, now_ns: int) -> float | None:
+    match = _UNTIL.fullmatch(text)
+    if match is None:
+        return None
+    now = datetime.fromtimestamp(now_ns / NS_PER_S, UTC)
+    try:
+        clock = time(int(match[2]), int(match[3]), int(match[4] or 0), tzinfo=UTC)
+        then = datetime.combine(date.fromisoformat(match[1]) if match[1] else now.date(), clock)
+    except ValueError:
+        return None
+    if not match[1] and then <= now:
+        then += timedelta(days=1)
+    return (then - now).total_seconds()
+
+
+def _shown(text: str) -> str:
+    return f"{text[:40]!a}"[1:-1] or "nothing"
