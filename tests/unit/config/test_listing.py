@@ -10,8 +10,8 @@ import attrs
 from config.layers import packaged_text
 from config.listing import NAME, listing
 from config.load import dump, load
-from config.operations import AlertingSettings, HandlerSettings, RuleSettings
-from config.schema import AccountsSettings, PaperTradingSettings, RouteSettings, RoutingSettings, Settings
+from config.operations import HandlerSettings, RuleSettings
+from config.schema import AccountsSettings, PaperTradingSettings, RouteSettings, Settings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 
@@ -62,4 +62,3 @@ def test_the_page_of_settings_has_every_setting() -> None:
     for settings, section in ((HandlerSettings, "alerting.handlers.NAME"), (RuleSettings, "alerting.rules.NAME")):
         assert f"[{section}]" in text
         assert [one.name for one in attrs.fields(settings) if f"`{one.name}`" not in text] == []
-    assert AlertingSettings().rules == RoutingSettings().symbols == {}

@@ -15,7 +15,7 @@ import pytest
 
 from config import save
 from config.load import SettingsError, load
-from config.save import change_setting
+from config.save import ABSENT, change_setting, value_at
 
 PLACE = ("engine", "symbols")
 COMMENTED = """# mine
@@ -192,3 +192,71 @@ def test_one_who_holds_the_lock_for_ever_is_not_waited_for(tmp_path: Path, monke
             change_setting(tmp_path / "config.toml", PLACE, adding("BTCUSD"))
     finally:
         os.close(lock)
+
+
+TABLES = """[alerting.rules.slow]
+metric = "store_lag_seconds"
+above = 3
+[[accounts.simulation]]
+id = "A"
+[[accounts.simulation]]
+id = "B"
+later = { x = [1, 2] }
+"""
+
+
+def test_what_is_taken_out_takes_the_empty_table_with_it(tmp_path: Path) -> None:
+    """Key by key, until nothing of the section is left; what is not there changes nothing."""
+    path = tmp_path / "config.toml"
+    path.write_text(TABLES)
+    place = ("alerting", "rules", "slow")
+    assert change_setting(path, (*place, "above"), lambda _found: ABSENT).changed
+    assert tree(path)["alerting"] == {"rules": {"slow": {"metric": "store_lag_seconds"}}}
+    assert change_setting(path, (*place, "metric"), lambda _found: ABSENT).changed
+    assert "alerting" not in tree(path)
+    assert change_setting(path, (*place, "metric"), lambda _found: ABSENT) == save.Saved(changed=False)
+
+
+def test_a_table_of_a_list_is_changed_by_its_number(tmp_path: Path) -> None:
+    """Its own keys and those that nobody knows stay, and so do the others."""
+    path = tmp_path / "config.toml"
+    path.write_text(TABLES)
+    change_setting(path, ("accounts", "simulation", 1, "id"), lambda found: found + "2")
+    change_setting(path, ("accounts", "simulation", 1, "later", "x", 0), lambda found: found + 8)
+    assert tree(path)["accounts"]["simulation"] == [{"id": "A"}, {"id": "B2", "later": {"x": [9, 2]}}]
+    assert value_at(tree(path), ("accounts", "simulation", 7, "id")) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (("accounts", "simulation", 2, "id"), r"accounts\.simulation\[2\] is not a table"),
+        (("accounts", "simulation", "id"), r"accounts\.simulation is not a table"),
+        (("accounts", "simulation", 2), r"accounts\.simulation has only 2 items"),
+        (("alerting", "rules", 0), r"alerting\.rules is not a list"),
+        (("screen", 0, "x"), r"screen is not a list"),
+    ],
+)
+def test_a_place_that_is_none_is_a_mistake(tmp_path: Path, place: tuple[str | int, ...], told: str) -> None:
+    """The file stays as it is."""
+    path = tmp_path / "config.toml"
+    path.write_text(TABLES)
+    with pytest.raises(SettingsError, match=told):
+        change_setting(path, place, lambda _found: "x")
+    assert path.read_text() == TABLES
+
+
+def test_what_is_looked_at_and_refused_is_not_written(tmp_path: Path) -> None:
+    """The whole of what would be written is shown before anything is, and what the look raises is let out."""
+    path = tmp_path / "config.toml"
+    path.write_text(COMMENTED)
+    seen: list[Any] = []
+
+    def look(found: Any) -> None:
+        seen.append(found["engine"])
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        change_setting(path, PLACE, adding("ETHUSD"), check=look)
+    assert seen[0]["symbols"] == ["BTCUSD", "ETHUSD"]
+    assert (path.read_text(), others(tmp_path)) == (COMMENTED, {"config.toml"})
