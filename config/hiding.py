@@ -19,6 +19,7 @@ HIDDEN: Final = "***"
 
 # libpq's sslpassword and Redis' ssl_password too; a value in quotes may hold spaces and quotes.
 _PASSWORD = re.compile(r"(://[^:/@]*:).*@|(password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|\S)+)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|\s*\w+\s*=")
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@")
 _SERVER = re.compile(r"((?:https?|smtps?)://)(?:[^/?#@]*@)?([A-Za-z0-9.-]+(?::\d{1,5})?)(/?)((?:(?<=/)|[?#])[^@]*)?")
 
@@ -46,7 +47,9 @@ def shown(field: attrs.Attribute[Any], value: object) -> object:
 
 
 def without_password(address: str) -> str:
-    """The address of a database without the password that stands in it."""
+    """The address of a database without the password that stands in it; nothing of what is no address."""
+    if not _ADDRESS.match(address):
+        return HIDDEN if address else ""
     return _PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", address)
 
 

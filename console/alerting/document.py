@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -49,6 +49,15 @@ def silence_rows(watch: Watch) -> list[dict[str, Any]]:
             "comment": one.comment,
         }
         for one in watch.teller.silences
+    ]
+
+
+def handler_rows(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Who hears, as the dispatcher tells it: what went wrong last, and when it last heard."""
+    kept = ("name", "kind", "state", "sent", "failed", "suppressed", "waiting")
+    return [
+        {name: state[name] for name in kept} | {"problem": state["last_error"], "last_ns": state["last_success_ns"]}
+        for state in states
     ]
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from core.clock import DAY_NS, NS_PER_S, iso_ns
 from core.errors import ConfigurationError, NotFoundError
+from core.store.paths import make_folder
 from core.telemetry.frame import Column, Frame
 
 MAX_TOTAL_BYTES: Final = 256 << 20
@@ -115,7 +116,7 @@ class FrameRecorder:
 
     def _open(self, now_ns: int) -> None:
         # Never one that is there: after a disk that was full its end may be missing, and nothing can follow on that.
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         begun = iso_ns(now_ns)[:19].replace("-", "").replace(":", "")
         path = self._folder / f"{self._instance}-{begun}Z{_SUFFIX}"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))

@@ -7,6 +7,7 @@ own, and a look that fails is said and tried again.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ import numpy as np
 import trio
 
 from console.alerting.dispatch import Dispatcher
-from console.alerting.document import SCHEMA_VERSION, alert_rows, rule_rows, silence_rows
+from console.alerting.document import SCHEMA_VERSION, alert_rows, handler_rows, rule_rows, silence_rows
 from console.alerting.handlers.make import make_handlers
 from console.alerting.handlers.screen import BellHandler, ScreenHandler
 from console.alerting.keeping import AlertKeeper
@@ -52,7 +53,8 @@ class AlertService:
         self._turn = trio.Lock()  # a look is made in a thread, and nobody else may touch the watch meanwhile
         self._file = SilenceFile(engine.plan.state_directory)
         self._file_ns = -1
-        handlers = make_handlers(plan.handlers)
+        # Where there is a screen it rings the bell; a daemon rings that of its own terminal.
+        handlers = make_handlers(plan.handlers, terminal=sys.stderr if engine.plan.host == "daemon" else None)
         self._screens = [handler for handler in handlers if isinstance(handler, ScreenHandler)]
         self._bells = [handler for handler in handlers if isinstance(handler, BellHandler)]
         self._dispatcher = Dispatcher(handlers)
@@ -163,7 +165,7 @@ class AlertService:
                 "alerts": alert_rows(watch),
                 "alerts_total": len(watch.standings),
                 "silences": silence_rows(watch),
-                "handlers": self._dispatcher.states(),
+                "handlers": handler_rows(self._dispatcher.states()),
                 "history": [attrs.asdict(row) for row in newest],
             }
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from core.alerts.matching import Match
 from core.alerts.silences import Silence, Silences
 from core.errors import ConfigurationError, TransientError
+from core.store.paths import make_folder
 
 MAX_BYTES: Final = 4 << 20
 _READING: Final = "reading the silences"
@@ -63,7 +64,7 @@ class SilenceFile:
     @contextlib.contextmanager
     def _changing(self, now_ns: int) -> Iterator[Silences]:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(_WRITING, f"{self._path}: {error.strerror}") from error

@@ -271,6 +271,15 @@ def _machine() -> tuple[Rule, ...]:
             runbook="`ringside doctor` lists what lies there and removes what dead engines left with --fix. In a "
             "container give it more with shm_size.",
         ),
+        _warning(
+            name="handler_failing",
+            metric="ringside_alert_failures_total",
+            threshold=0,
+            window_s=FIVE_MINUTES_S,
+            summary="{handler} cannot be told of alerts",
+            runbook="Screen 3 says why, and `ringside alerts test` tries each of them. What it missed is told when "
+            "it hears again, and stands in the history.",
+        ),
     )
 
 

@@ -69,6 +69,8 @@ def test_frames_come_back_as_they_went(tmp_path: Path) -> None:
     assert len(found) == len(FRAMES)
     assert all(map(equal, found, FRAMES))
     assert stat.S_IMODE(session.path.stat().st_mode) == 0o600
+    for folder in (session.path.parent, session.path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_what_is_being_written_can_be_read(tmp_path: Path) -> None:

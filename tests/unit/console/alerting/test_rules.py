@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.operations import AlertingSettings, RuleSettings
+from console.alerting.page import PAGE, page
 from console.alerting.rules import rule_problems, rules_of
 from core.alerts.rules import Comparison, Rule, Severity
 from core.errors import ConfigurationError
@@ -96,3 +97,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "alerting.rules.two",
         "alerting.rules.disk_full.clear",
     ]
+
+
+def test_the_page_lists_our_rules() -> None:
+    """As they are."""
+    assert PAGE.read_text(encoding="utf-8") == page()
