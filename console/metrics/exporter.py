@@ -123,7 +123,7 @@ def _has_no_such_address(error: OSError) -> bool:
     return error.errno in _NO_SUCH_ADDRESS or isinstance(error, trio.socket.gaierror)
 
 
-async def _serve_one(pages: Pages, limit: trio.CapacityLimiter, stream: trio.SocketStream) -> None:
+async def _serve_one(pages: Pages, limit: trio.CapacityLimiter, stream: trio.abc.Stream) -> None:
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES)
     try:
         async with stream:
@@ -140,7 +140,7 @@ async def _serve_one(pages: Pages, limit: trio.CapacityLimiter, stream: trio.Soc
         return  # the other side left
 
 
-async def _converse(pages: Pages, connection: h11.Connection, stream: trio.SocketStream) -> None:
+async def _converse(pages: Pages, connection: h11.Connection, stream: trio.abc.Stream) -> None:
     try:
         with trio.move_on_after(REQUEST_S) as waiting:
             request = await _receive(connection, stream)
@@ -153,7 +153,7 @@ async def _converse(pages: Pages, connection: h11.Connection, stream: trio.Socke
         await _send(connection, stream, await _answer(pages, request), head=request.method == b"HEAD")
 
 
-async def _receive(connection: h11.Connection, stream: trio.SocketStream) -> h11.Request | None:
+async def _receive(connection: h11.Connection, stream: trio.abc.Stream) -> h11.Request | None:
     # What follows the head of a request is not waited for.
     while True:
         event = connection.next_event()
@@ -161,7 +161,7 @@ async def _receive(connection: h11.Connection, stream: trio.SocketStream) -> h11
             return event
         if event is not h11.NEED_DATA:
             return None
-        connection.receive_data(await stream.receive_some(_RECEIVE_BYTES))
+        connection.receive_data(bytes(await stream.receive_some(_RECEIVE_BYTES)))
 
 
 async def _answer(pages: Pages, request: h11.Request) -> Answer:
@@ -192,7 +192,7 @@ def _said(status: int, text: str) -> Answer:
 _UNMADE: Final = _said(500, "the figures cannot be told; the log says why")
 
 
-async def _send(connection: h11.Connection, stream: trio.SocketStream, answer: Answer, *, head: bool = False) -> None:
+async def _send(connection: h11.Connection, stream: trio.abc.Stream, answer: Answer, *, head: bool = False) -> None:
     if connection.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
         return
     headers = [

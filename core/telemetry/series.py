@@ -55,7 +55,7 @@ _FEEDS: Final = (
         "ipc_up",
         VENUE,
         "1 while the venue's rings are there and their producer lives; a process of its own must"
-        " also have told of itself within the last seconds",
+        " also have told of itself within the last seconds. Absent while it begins",
     ),
     _gauge("legs", VENUE, "Connections that a venue is streamed over; absent where it is one", "connections"),
     _gauge("legs_up", VENUE, "Those of them that are connected", "connections"),

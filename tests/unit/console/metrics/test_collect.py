@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,10 @@ BTC: Labels = ("KRAKEN", "BTCUSD")
 ETH: Labels = ("KRAKEN", "ETHUSD")
 
 
-def frame_of(status: dict[str, Any], facts: MachineFacts = FACTS, **extra: Column) -> Frame:
+def frame_of(status: dict[str, Any], facts: MachineFacts = FACTS, extra: Mapping[str, Column] | None = None) -> Frame:
     """What is measured of an engine with that status."""
-    return collect(
-        status, facts, now_ns=NOW_NS, version="1", extra={PREFIX + name: one for name, one in extra.items()}
-    )
+    more = {PREFIX + name: column for name, column in (extra or {}).items()}
+    return collect(status, facts, now_ns=NOW_NS, version="1", extra=more)
 
 
 def found(frame: Frame, name: str, *labels: str) -> float | None:
@@ -89,6 +89,7 @@ def test_connections_and_their_legs() -> None:
 def test_symbols() -> None:
     """Counts and states by venue and symbol."""
     frame = frame_of(a_status())
+    names: tuple[str, ...]
     names = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gaps", "recovered", "lost")
     assert [found(frame, f"{name}_total", *BTC) for name in names] == [40, 50, 60, 1, 2, 9, 4, 5]
     names = ("book_breaks", "checksums_ok", "checksums_bad", "rejected", "skewed")
@@ -204,7 +205,7 @@ def test_the_machine() -> None:
 def test_others_add_what_is_declared_and_nothing_else() -> None:
     """A series that nobody declared, or one with other labels, is a programming error."""
     firing = Column((("critical",),), np.array([2.0]))
-    assert found(frame_of(a_status(), alerts_firing=firing), "alerts_firing", "critical") == 2
+    assert found(frame_of(a_status(), extra={"alerts_firing": firing}), "alerts_firing", "critical") == 2
     for name, column in (("alerts_flying", firing), ("alerts_firing", Column((("a", "b"),), np.array([1.0])))):
         with pytest.raises(AssertionError):
-            frame_of(a_status(), **{name: column})
+            frame_of(a_status(), extra={name: column})

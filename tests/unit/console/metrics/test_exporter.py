@@ -210,7 +210,7 @@ async def test_a_page_that_cannot_be_made_ends_nothing() -> None:
     assert (await pages(exporter.METRICS)).status == 200
 
 
-async def talk(pages: Pages, client: Callable[[trio.StapledStream], Awaitable[None]]) -> float:
+async def talk(pages: Pages, client: Callable[[trio.abc.Stream], Awaitable[None]]) -> float:
     """Let a client talk to the server over a pipe, and return how long that took by the clock of the test."""
     near, far = memory_stream_pair()
     began_s = trio.current_time()
@@ -224,7 +224,7 @@ async def talk(pages: Pages, client: Callable[[trio.StapledStream], Awaitable[No
 async def test_a_request_that_drips_is_given_up(autojump_clock: MockClock) -> None:
     """One byte a second never becomes a request: it is answered after the time that a request has."""
 
-    async def drip(stream: trio.StapledStream) -> None:
+    async def drip(stream: trio.abc.Stream) -> None:
         received = b""
         async with trio.open_nursery() as nursery:
 
