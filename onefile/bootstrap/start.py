@@ -35,12 +35,15 @@ def start_unpacked(name: str, arguments: Sequence[str]) -> int:
 
     from onefile import built
     from onefile.bootstrap.cache import Cache, CacheError, Content, cache_root
-    from onefile.bootstrap.unpack import unpack
 
-    archive = Path(name).absolute()
+    def unpack(directory: Path) -> None:
+        from onefile.bootstrap.unpack import unpack
+
+        unpack(Path(name).absolute(), directory)
+
     content = Content(built.KEY, unpacked_bytes=built.UNPACKED_BYTES, glibc=built.GLIBC)
     try:
-        cache = Cache(cache_root(os.environ), content, lambda directory: unpack(archive, directory))
+        cache = Cache(cache_root(os.environ), content, unpack)
         tree = cache.hold()
         python = link_interpreter(tree)
     except CacheError as error:
