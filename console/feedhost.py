@@ -14,7 +14,16 @@ from console.leg_rows import leg_reports, leg_rows
 from console.mending import Mending
 from console.plan import FeedPlan
 from console.restarts import RestartBudget
-from console.status import COUNTS, HostReport, channel_rows, connection_row, feed_row, latency_row
+from console.shown import NOTHING_SHOWN, Shown, newest_shown
+from console.status import (
+    COUNTS,
+    HostReport,
+    channel_rows,
+    connection_delays,
+    connection_row,
+    feed_row,
+    latency_row,
+)
 from console.venues import find_endpoints
 from console.wiring import make_legs
 from core.clock import wall_ns
@@ -73,22 +82,26 @@ class FeedHost:
     def report(self) -> HostReport:
         """What the status shows of this feed. Its rings are the publisher's, its log the engine's."""
         wanted = {} if self._provider is None else self._provider.subscriptions()
+        shown = newest_shown(ring for ring in self._publisher.rings() if ring.instrument.venue == self.venue)
         return {
             "connections": [
                 connection_row(self.connection, venue=self.venue, restarts=self.restarts)
-                | {"legs": leg_rows(self._provider)}
+                | {"legs": leg_rows(self._provider), "ipc": False if self.error is not None else True if shown else None}
             ],
             "latency": [latency_row(self.connection)],
-            "feeds": [self._feed_row(counters, wanted) for counters in self.counters()],
+            "delays": connection_delays(self.connection),
+            "feeds": [self._feed_row(counters, wanted, shown) for counters in self.counters()],
             "rings": [],
             "intervals": interval_rows(self.intervals()),
             "log": [],
         }
 
-    def _feed_row(self, counters: FeedCounters, wanted: Mapping[str, Subscription]) -> dict[str, Any]:
+    def _feed_row(
+        self, counters: FeedCounters, wanted: Mapping[str, Subscription], shown: Mapping[str, Shown]
+    ) -> dict[str, Any]:
         symbol = counters.instrument.symbol
-        row = feed_row(counters, self._verdicts.get(symbol))
-        row["streaming"] = symbol in self.streamed_symbols()
+        row = feed_row(counters, self._verdicts.get(symbol)) | shown.get(symbol, NOTHING_SHOWN)
+        row["streaming"] = symbol in shown
         row["channels"] = channel_rows(wanted.get(symbol, {}))
         self._mending.correct(row, counters)
         return row
@@ -235,7 +248,7 @@ class FeedHost:
         before, self.connection = self.connection, fresh
         for name in ("messages", "malformed", "reconnects"):
             setattr(fresh, name, getattr(fresh, name) + getattr(before, name))
-        fresh.publish_delay, fresh.venue_delay = before.publish_delay, before.venue_delay
+        fresh.measure_like(before)
         fresh.recent = before.recent  # what came last before it failed is what one wants to see
 
     def _choose(self, catalogue: SymbolMap, wanted: Sequence[str]) -> list[Instrument]:
