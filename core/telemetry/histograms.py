@@ -17,7 +17,7 @@ HALF_WINDOW_NS = 30_000_000_000
 EDGES_NS: Final = tuple((1 << power) - 1 for power in range(13, 36))
 """Where cumulated counts are told: 8 us to 34 s by factors of two. Each is the last delay of a bucket of ours, so
 that none is counted on the wrong side."""
-_FEW: Final = 64  # so many delays are counted one by one faster than as an array
+_FEW: Final = 32  # so many delays are counted one by one faster than as an array
 _LONGEST_NS: Final = 1 << 52
 
 
