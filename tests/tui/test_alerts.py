@@ -165,7 +165,7 @@ def test_keys_lead_through_the_lists(see: See, engine: Watching) -> None:
         await console.press("enter")
         await console.until("▸History 3 ─ Silences 0")
         await console.press("escape", "escape")
-        await console.until("▸Firing 5")
+        await console.until("▸Now 5")
         await console.press("escape")
         await console.until("Board")
 
@@ -209,6 +209,20 @@ def test_one_is_acknowledged(see: See, engine: Watching) -> None:
         await console.press("enter")
         await console.until("acknowledged stale_feed symbol=ETHUSD venue=KRAKEN")
         assert engine.asked[2]["subject"] == "symbol=ETHUSD venue=KRAKEN"
+
+    see(scene)
+
+
+def test_the_next_one_takes_the_place(see: See, engine: Watching) -> None:
+    """What was acknowledged goes down to the quiet ones, and the cursor stays in its row for the next."""
+
+    async def scene(console: Console) -> None:
+        await _open(console)
+        await console.press("a")
+        await console.until("acknowledged connection_down")
+        known = alert(wall_ns(), quiet="acknowledged", quiet_by="uid 1000")
+        engine.told = document(wall_ns(), alerts=[known, *alerts(wall_ns())[2:]])
+        await console.until(lambda screen: "· acked     connection_down" in screen and _chosen("store_lag")(screen))
 
     see(scene)
 
@@ -407,7 +421,7 @@ def test_from_elsewhere_a_key_shows_the_screen(see: See, engine: Watching) -> No
     async def scene(console: Console) -> None:
         await console.until("Board")
         console.app.action_run("acknowledge")
-        await console.until("▸Firing 5")
+        await console.until("▸Now 5")
         assert engine.asked == []
 
     see(scene)

@@ -134,6 +134,7 @@ def _acknowledge(app: RingsideApp) -> None:
     elif isinstance(entry, Alert) and entry.standing == PENDING:
         app.say(f"{entry.rule} {entry.subject} does not fire yet: there is nothing to acknowledge")
     elif isinstance(entry, Alert):
+        app.panes.alerts.leave(entry.id)
         _send_acknowledge(app, *entry.id)
     elif isinstance(entry, Rule) and entry.firing:
         _send_acknowledge(app, entry.name, "")

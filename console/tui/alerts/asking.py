@@ -17,8 +17,8 @@ DEFAULT: Final = "1h"
 """What is offered."""
 LONGEST_S: Final = 366 * 86_400
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_DURATION: Final = re.compile(r"(?:\d{1,7}[smhdw]){1,5}")
-_UNTIL: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?Z?", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(?:[0-9]{1,7}[smhdw]){1,5}")
+_UNTIL: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?Z?", re.IGNORECASE | re.ASCII)
 _HINT: Final = "for example 2h, 30m, 1d, 1h30m, until 07:00 (UTC)"
 
 

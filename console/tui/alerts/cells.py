@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from console.tui.alerts.document import Alert, Event, Handler, Rule, Silence
+from console.tui.alerts.document import QUIET, Alert, Event, Handler, Rule, Silence
 from console.tui.alerts.words import (
     alert_state,
     duration_text,
@@ -20,7 +20,7 @@ from console.tui.alerts.words import (
     time_text,
 )
 from console.tui.tables import Column
-from console.tui.text import Cell, Glyphs, bar_text, short_age, short_count
+from console.tui.text import Cell, Glyphs, short_age, short_count
 from core.clock import NS_PER_S
 
 _STATE: Final = 11
@@ -145,7 +145,9 @@ class Cells:
         if near is None:
             return "", "dim"
         style = severity_style(rule.severity) if near >= 1 else "warn" if near >= 0.75 else "up_bar"
-        return bar_text(round(near * 1000), largest=1000, width=_BAR, glyphs=self.glyphs), style
+        halves = min(max(round(near * _BAR * 2), 1 if near > 0 else 0), _BAR * 2)
+        whole, half = ("━", "╸") if self.glyphs.braille else ("=", "-")
+        return whole * (halves // 2) + half * (halves % 2), "dim" if rule.state == QUIET else style
 
     def _subject(self, subject: str) -> str:
         if self.width >= _NAMED:

@@ -16,7 +16,7 @@ from console.tui.tables import Column, fit_columns, head_row, table_row
 from console.tui.text import Cell, Glyphs, Row, fit, fit_row, grouped, title_row
 
 NAMES: Final[Mapping[Pane, str]] = {
-    "alerts": "Firing", "rules": "Rules", "history": "History", "silences": "Silences", "handlers": "Told",
+    "alerts": "Now", "rules": "Rules", "history": "History", "silences": "Silences", "handlers": "Told",
 }  # fmt: skip
 _COLUMNS: Final[Mapping[Pane, tuple[Column, ...]]] = {
     "alerts": ALERTS, "rules": RULES, "history": HISTORY, "silences": SILENCES, "handlers": HANDLERS,

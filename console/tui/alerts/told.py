@@ -62,7 +62,7 @@ def parse_alert_state(status: Raw) -> AlertState | None:
         enabled=row.get("enabled") is True,
         counts=read_counts(row),
         worst=read_text(row, "worst", limit=300),
-        messages=tuple(sorted(told, key=lambda one: one.number)),
+        messages=tuple(sorted({one.number: one for one in told}.values(), key=lambda one: one.number)),
         bells=read_count(row, "bells"),
     )
 

@@ -113,7 +113,7 @@ def note_text(alert: Alert, *, now_ns: int) -> str:
 
 def limit_text(text: str) -> str:
     """A threshold without what follows it: `> 10` of `> 10 within 300 s, for 30 s`."""
-    return text.partition(",")[0].partition(" within ")[0]
+    return " ".join(text.split(" ")[:2]).rstrip(",")
 
 
 def things_text(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import attrs
 from textual import events
 
 from console.tui.alerts.aboutrows import Entry
-from console.tui.alerts.document import Alerts, Heard, Target
+from console.tui.alerts.document import QUIET, AlertId, Alerts, Heard, Target
 from console.tui.alerts.panerows import ABOVE, key_of, shown_of
 from console.tui.alerts.place import PANES, Pane, Place
 from console.tui.alerts.rows import above, alert_rows, extent, layout_on, whole_extent
@@ -25,6 +25,7 @@ class AlertsPane(LineWidget):
         self.asked: tuple[Target, float] | None = None
         self._alerts = Alerts()
         self._rows: dict[Pane, int] = {}
+        self._leaving: AlertId | None = None
         self._now_ns = 0
 
     def draw(self, snapshot: Snapshot, heard: Heard) -> None:
@@ -102,6 +103,10 @@ class AlertsPane(LineWidget):
             return False
         return True
 
+    def leave(self, alert: AlertId) -> None:
+        """Let the cursor stay in its row when that alert goes down to the quiet ones: the next takes its place."""
+        self._leaving = alert
+
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked on, and its list."""
         width, height = self.size
@@ -135,6 +140,8 @@ class AlertsPane(LineWidget):
             box = layout.box(pane)
             seen = 1 if box is None else max(box.height - ABOVE, 1)
             cursor = self.place.cursor(pane)
+            if pane == "alerts" and cursor is not None and cursor == self._leaving and self._is_quiet(alerts):
+                self._leaving = cursor = None
             if cursor in keys:
                 at = keys.index(cursor)
             else:
@@ -145,6 +152,9 @@ class AlertsPane(LineWidget):
             self.place = self.place.scrolled(pane, max(top, 0))
         if self.place.whole and shown.entry(self.place.focus, self.place.cursor(self.place.focus)) is None:
             self.place = attrs.evolve(self.place, whole=False)
+
+    def _is_quiet(self, alerts: Alerts) -> bool:
+        return any(one.id == self._leaving and one.standing == QUIET for one in alerts.alerts)
 
     def _extent(self, pane: Pane) -> tuple[list[object], int]:
         width, height = self.size
