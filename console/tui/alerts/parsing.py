@@ -73,8 +73,9 @@ def read_severity(row: Raw) -> str:
     return found if found in SEVERITIES else "warning"
 
 
-def _urgency(one: Alert) -> tuple[bool, bool, int]:
-    return bool(one.quiet), one.state == PENDING, SEVERITIES.index(one.severity)
+def _urgency(one: Alert) -> tuple[bool, bool, bool, int]:
+    # What is inhibited only follows from something else.
+    return bool(one.quiet), one.quiet == "inhibited", one.state == PENDING, SEVERITIES.index(one.severity)
 
 
 def _rows(raw: Raw, key: str) -> list[Raw]:

@@ -30,7 +30,8 @@ def calm(now_ns: int = NOW_NS, **fields: Any) -> dict[str, Any]:
     """An engine in which all is well."""
     well = [rule | {"state": "ok", "firing": 0} for rule in rules()]
     none = {"critical": 0, "warning": 0, "info": 0, "pending": 0, "quiet": 0}
-    return document(now_ns, counts=none, rules=well, alerts=[], alerts_total=0, silences=[], **fields)
+    own: dict[str, Any] = {"counts": none, "rules": well, "alerts": [], "alerts_total": 0, "silences": []}
+    return document(now_ns, **{**own, **fields})
 
 
 def alert(now_ns: int = NOW_NS, **fields: Any) -> dict[str, Any]:
