@@ -39,7 +39,15 @@ class Built:
     sha256: str
 
 
-def pack(tree: Path, output: Path, *, project: Project, light: Sequence[Path], glibc: str) -> Built:
+@dataclass(frozen=True)
+class RunsWith:
+    """The oldest Python and the oldest glibc that a file runs with; no glibc if it does not matter."""
+
+    python: str
+    glibc: str
+
+
+def pack(tree: Path, output: Path, *, project: Project, light: Sequence[Path], runs_with: RunsWith) -> Built:
     """Write `output`, executable, whole or not at all. `light` are modules in the tree that print help."""
     files = sorted(
         (path for path in tree.rglob("*") if path.is_file()), key=lambda path: path.relative_to(tree).parts
@@ -51,7 +59,8 @@ def pack(tree: Path, output: Path, *, project: Project, light: Sequence[Path], g
         "PYTHON": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "SUFFIX": EXTENSION_SUFFIXES[0],
         "MACHINE": f"{sys.platform} {os.uname().machine}",
-        "GLIBC": glibc,
+        "LEAST_PYTHON": runs_with.python,
+        "GLIBC": runs_with.glibc,
         "UNPACKED_BYTES": unpacked_bytes,
     }
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:

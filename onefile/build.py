@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from onefile.archive import Built, pack
+from onefile.archive import Built, RunsWith, pack
 from onefile.closure import BuildError
 from onefile.compiling import compile_tree, find_light
 from onefile.project import read_project
-from onefile.sources import find_distributions
+from onefile.sources import Sources, find_distributions
 from onefile.staging import stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     began = time.monotonic()
     try:
-        built = build(arguments.output, slim=arguments.slim, wheels=arguments.wheels, fetch=arguments.fetch)
+        built = build(arguments.output, slim=arguments.slim, sources=_sources(arguments))
     except BuildError as error:
         talk(str(error), *([f"  {error.hint}"] if error.hint else []))
         return 1
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build(output: Path, *, slim: bool = False, wheels: Path | None = None, fetch: bool = False) -> Built:
+def build(output: Path, *, slim: bool = False, sources: Sources | None = None) -> Built:
     """Write the single file to `output`. The same packages, sources and interpreter make the same bytes.
 
     Raises:
@@ -46,15 +46,15 @@ def build(output: Path, *, slim: bool = False, wheels: Path | None = None, fetch
     with tempfile.TemporaryDirectory(prefix="ringside-build-") as name:
         try:
             wanted = project.without_databento() if slim else project.requirements
-            found = find_distributions(wanted, Path(name) / "fetched", wheels=wheels, fetch=fetch, talk=talk)
+            found = find_distributions(wanted, Path(name) / "fetched", sources or Sources(), talk)
             tree = Path(name) / "tree"
             site = tree / "site"
-            talk(f"copying {len(found)} distributions and our own packages")
-            glibc = stage(project, found, site)
+            talk(f"copying {len(found.distributions)} distributions and our own packages")
+            runs_with = RunsWith(found.least_python, stage(project, found.distributions, site))
             talk("compiling")
             compile_tree(site, project.packages)
             talk("packing")
-            return pack(tree, output, project=project, light=find_light(site), glibc=glibc)
+            return pack(tree, output, project=project, light=find_light(site), runs_with=runs_with)
         except OSError as error:
             raise BuildError(f"{error.filename or output}: {error.strerror or error}") from error
 
@@ -78,4 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--fetch", action="store_true", help="fetch the packages with pip, also those that this Python has installed"
     )
+    where.add_argument("--offline", action="store_true", help="take nothing but what this Python has installed")
     return parser
+
+
+def _sources(arguments: argparse.Namespace) -> Sources:
+    return Sources(wheels=arguments.wheels, fetch=arguments.fetch, offline=arguments.offline)

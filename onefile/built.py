@@ -5,6 +5,7 @@ from __future__ import annotations
 KEY = ""
 VERSION = ""
 PYTHON = ""
+LEAST_PYTHON = ""
 SUFFIX = ""
 MACHINE = ""
 GLIBC = ""

@@ -22,14 +22,18 @@ class MissingError(BuildError):
     """A requirement is not installed, or in a version that does not do."""
 
 
-def closure(requirements: Iterable[str], places: Sequence[str]) -> dict[str, Distribution]:
+def closure(
+    requirements: Iterable[str], places: Sequence[str], *, version: str = "", lacking: list[str] | None = None
+) -> dict[str, Distribution]:
     """The distributions in `places` that satisfy the requirements and what those require, by normalised name.
 
-    Markers are those of the running interpreter.
+    Markers are those of the running interpreter, or of another `version` of it. What is not there is added to
+    `lacking`, if that is given.
 
     Raises:
         MissingError: something is not there.
     """
+    given = {"python_full_version": version} if version else {}
     installed = _installed(places)
     parse = _requirement_class()
     found: dict[str, Distribution] = {}
@@ -40,12 +44,18 @@ def closure(requirements: Iterable[str], places: Sequence[str]) -> dict[str, Dis
         name = requirement_name(requirement.name)
         if (name, frozenset(requirement.extras)) in done:
             continue
-        distribution = _satisfying(installed, requirement, wanted_by)
-        found[name] = distribution
         done.add((name, frozenset(requirement.extras)))
+        try:
+            distribution = _satisfying(installed, requirement, wanted_by)
+        except MissingError:
+            if lacking is None:
+                raise
+            lacking.append(f"{requirement.name}{requirement.specifier}")
+            continue
+        found[name] = distribution
         for text in distribution.requires or ():
             needed = parse(text)
-            if _applies(needed, requirement.extras):
+            if _applies(needed, requirement.extras, given):
                 waiting.append((needed, name))
     return dict(sorted(found.items()))
 
@@ -70,9 +80,9 @@ def _satisfying(installed: Mapping[str, Distribution], requirement: Any, wanted_
     return distribution
 
 
-def _applies(requirement: Any, extras: Iterable[str]) -> bool:
+def _applies(requirement: Any, extras: Iterable[str], given: Mapping[str, str]) -> bool:
     marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+    return marker is None or any(marker.evaluate({"extra": extra, **given}) for extra in (*extras, ""))
 
 
 def _requirement_class() -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onefile.build import ROOT, build
+from onefile.sources import Sources
 from perf.figures import Figure
 
 RUNS = 7
@@ -24,7 +25,8 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="ringside-perf-") as name:
         directory = Path(name)
         full, slim = directory / "full.pyz", directory / "slim.pyz"
-        built = [build(full), build(slim, slim=True)]
+        offline = Sources(offline=True)
+        built = [build(full, sources=offline), build(slim, slim=True, sources=offline)]
         sizes = [
             Figure(f"{what} file, packed", found.size_bytes / 1e6, found.unpacked_bytes / 1e6, "MB", "unpacked")
             for what, found in zip(("full", "slim"), built, strict=True)

@@ -21,21 +21,27 @@ def find_python(name: str, path: str) -> str:
     return ""
 
 
+def too_old(least: str) -> bool:
+    """Whether this Python is older than that version."""
+    return sys.version_info[:3] < tuple(int(part) for part in least.split("."))
+
+
 def leave_for_the_right_python() -> None:
     """Start again with the Python this file is for, if there is one; otherwise say what is needed, and end."""
     found = find_python("python" + built.PYTHON, os.environ.get("PATH", ""))
     if found and not os.environ.get(ASKED):
         os.environ[ASKED] = found
         os.execv(found, [found] + sys.argv)  # noqa: RUF005, S606 - readable by an old Python; our own arguments
-    mine = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]} ({EXTENSION_SUFFIXES[0]})"
+    mine = f"{sys.implementation.name} {sys.version.split()[0]} ({EXTENSION_SUFFIXES[0]})"
     sys.exit(
-        f"ringside: this file is for CPython {built.PYTHON} on {built.MACHINE} ({built.SUFFIX}); this is {mine}\n"
-        f"  install Python {built.PYTHON}, or build the file anew with this one: python3 zipapp.py"
+        f"ringside: this file is for CPython {built.PYTHON}, {built.LEAST_PYTHON} or newer, on {built.MACHINE};"
+        f" this is {mine}\n"
+        f"  install Python {built.LEAST_PYTHON} or a later {built.PYTHON}, or build the file anew with this one: python3 zipapp.py"
     )
 
 
 if __name__ == "__main__":
-    if built.SUFFIX not in EXTENSION_SUFFIXES:
+    if built.SUFFIX not in EXTENSION_SUFFIXES or too_old(built.LEAST_PYTHON):
         leave_for_the_right_python()
     os.environ.pop(ASKED, None)
     from onefile.bootstrap.start import start

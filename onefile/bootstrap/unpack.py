@@ -60,7 +60,7 @@ def unpack(archive: Path, directory: Path) -> None:
             parts = [info for info in outer.infolist() if info.filename.startswith(PART)]
             places = [(_data_start(archive, info.header_offset), info.file_size) for info in parts]
             list(threads.map(partial(_unpack_part, archive, directory), places))
-    except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+    except (BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         hint = "copy it here again, and compare its SHA-256"
         raise CacheError(f"{archive} is damaged: {error}", hint=hint) from error
 

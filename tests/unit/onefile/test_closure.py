@@ -43,6 +43,17 @@ def test_an_extra_that_is_asked_for_later_counts(tmp_path: Path) -> None:
     assert "three" in closure(["two", "one"], [str(tmp_path)])
 
 
+def test_an_older_python_may_need_more(tmp_path: Path) -> None:
+    """What only early releases of it need is named when it is not there, and found when it is."""
+    install(tmp_path, "one", "1", 'two>=1; python_full_version < "3.11.3"')
+    lacking: list[str] = []
+    assert list(closure(["one"], [str(tmp_path)], version="3.11.0", lacking=lacking)) == ["one"]
+    assert lacking == ["two>=1"]
+    install(tmp_path, "two", "1")
+    assert list(closure(["one"], [str(tmp_path)], version="3.11.0")) == ["one", "two"]
+    assert list(closure(["one"], [str(tmp_path)], version="3.11.3")) == ["one"]
+
+
 @pytest.mark.parametrize(
     ("version", "listed", "said"),
     [

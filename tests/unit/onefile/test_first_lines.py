@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -16,30 +18,48 @@ from onefile.archive import SHEBANG, bootstrap_files
 MINE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """A file for a Python that is not this one."""
-    constants = {
-        "KEY": "k",
-        "VERSION": "0.1.0",
-        "PYTHON": "3.99",
-        "SUFFIX": ".cpython-399.so",
-        "MACHINE": "linux s390x",
-    }
-    path = tmp_path / "ringside.pyz"
+CONSTANTS = {
+    "KEY": "k",
+    "VERSION": "0.1.0",
+    "PYTHON": "3.99",
+    "LEAST_PYTHON": "3.99.0",
+    "SUFFIX": ".cpython-399.so",
+    "MACHINE": "linux s390x",
+    "GLIBC": "",
+    "UNPACKED_BYTES": 1,
+}
+
+
+def file_of(path: Path, constants: Mapping[str, object]) -> Path:
+    """A file that was built with these constants."""
     with path.open("wb") as file:
         file.write(SHEBANG)
         with zipfile.ZipFile(file, "w") as archive:
-            for name, content in bootstrap_files({**constants, "GLIBC": "", "UNPACKED_BYTES": 1}).items():
+            for name, content in bootstrap_files(constants).items():
                 archive.writestr(name, content)
     return path
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A file for a Python that is not this one."""
+    return file_of(tmp_path / "ringside.pyz", CONSTANTS)
+
+
+def test_an_early_release_of_the_right_python_is_told_too(tmp_path: Path) -> None:
+    """Its libraries can be loaded, but something that only early releases need was not packed."""
+    nearly = {"PYTHON": MINE, "LEAST_PYTHON": f"{MINE}.99", "SUFFIX": EXTENSION_SUFFIXES[0]}
+    path = file_of(tmp_path / "ringside.pyz", {**CONSTANTS, **nearly})
+    ended = subprocess.run([sys.executable, path, "--version"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"this file is for CPython {MINE}, {MINE}.99 or newer" in ended.stderr
 
 
 def test_another_python_is_told_what_is_needed(foreign: Path) -> None:
     """Which one the file is for, which one this is, what to do; no traceback."""
     ended = subprocess.run([sys.executable, foreign, "--version"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "this file is for CPython 3.99 on linux s390x" in ended.stderr
+    assert "this file is for CPython 3.99, 3.99.0 or newer, on linux s390x" in ended.stderr
     assert f"this is cpython {MINE}" in ended.stderr
     assert "zipapp.py" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from onefile.archive import Built
 from onefile.build import build
+from onefile.sources import Sources
 
 MOST_BYTES = 40_000_000
 SERVE = ("--batch", "serve", "--provider", "simulated", "--symbols", "BTCUSD", "--persist")
@@ -23,7 +24,7 @@ SERVE = ("--batch", "serve", "--provider", "simulated", "--symbols", "BTCUSD", "
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Built]:
     """The file."""
     path = tmp_path_factory.mktemp("one-file") / "ringside.pyz"
-    return path, build(path, slim=True)
+    return path, build(path, slim=True, sources=Sources(offline=True))
 
 
 @pytest.fixture(scope="module")
