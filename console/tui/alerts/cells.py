@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from console.tui.alerts.document import QUIET, Alert, Event, Handler, Rule, Silence
+from console.tui.alerts.document import PENDING, QUIET, Alert, Event, Handler, Rule, Silence
 from console.tui.alerts.words import (
     alert_state,
     duration_text,
@@ -147,7 +147,7 @@ class Cells:
         style = severity_style(rule.severity) if near >= 1 else "warn" if near >= 0.75 else "up_bar"
         halves = min(max(round(near * _BAR * 2), 1 if near > 0 else 0), _BAR * 2)
         whole, half = ("━", "╸") if self.glyphs.braille else ("=", "-")
-        return whole * (halves // 2) + half * (halves % 2), "dim" if rule.state == QUIET else style
+        return whole * (halves // 2) + half * (halves % 2), {QUIET: "dim", PENDING: "ask"}.get(rule.state, style)
 
     def _subject(self, subject: str) -> str:
         if self.width >= _NAMED:

@@ -116,7 +116,7 @@ def _title(snapshot: Snapshot, heard: Heard, width: int, glyphs: Glyphs) -> Row:
             parts.append((f"{sign} {grouped(count)} {severity}", severity_style(severity)))
     if not counts.firing and not counts.quiet and alerts.looked_ns:
         parts.append((f"{glyphs.light} nothing fires", "up"))
-    parts.append((f"{glyphs.turning} {grouped(counts.pending)} pending" if counts.pending else "", "accent"))
+    parts.append((f"{glyphs.turning} {grouped(counts.pending)} pending" if counts.pending else "", "ask"))
     parts.append((f"{glyphs.quiet} {grouped(counts.quiet)} quiet" if counts.quiet else "", "dim"))
     if alerts.looked_ns:
         looked = f"looked {ago_text(alerts.looked_ns, now_ns=snapshot.now_ns)}"

@@ -28,7 +28,7 @@ def alert_state(alert: Alert, glyphs: Glyphs) -> Cell:
     if alert.standing == QUIET:
         return f"{glyphs.quiet} {_QUIET_WORDS.get(alert.quiet, alert.quiet)}", "dim"
     if alert.standing == PENDING:
-        return f"{glyphs.turning} pending", "accent"
+        return f"{glyphs.turning} pending", "ask"
     return f"{severity_sign(alert.severity, glyphs)} {alert.severity}", severity_style(alert.severity)
 
 
@@ -37,7 +37,7 @@ def rule_state(rule: Rule, glyphs: Glyphs) -> Cell:
     if rule.state == FIRING:
         return f"{severity_sign(rule.severity, glyphs)} firing", severity_style(rule.severity)
     sign, style = {
-        PENDING: (glyphs.turning, "accent"),
+        PENDING: (glyphs.turning, "ask"),
         QUIET: (glyphs.quiet, "dim"),
         OK: (glyphs.light, "up"),
         OFF: (glyphs.dash, "dim"),
