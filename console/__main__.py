@@ -22,6 +22,7 @@ COMMANDS = (
     "live",
     "instances",
     "control",
+    "metrics",
     "symbol",
     "providers",
     "route",
@@ -32,9 +33,11 @@ COMMANDS = (
     "hash-strategy",
     "accounts",
     "parity",
+    "alerts",
     "config",
     "doctor",
     "incident",
+    "log",
 )
 """One module of `console.batch` each, with `NAME`, `HELP`, `prepare(parser)` and `run(arguments)`."""
 SCREEN_COMMANDS = frozenset({"serve", "demo", "attach", "backtest"})

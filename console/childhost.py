@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -12,14 +12,16 @@ import trio
 from console.asking import ask
 from console.childprocess import ChildProcess, Said, last_object
 from console.intervals import SHOWN_INTERVALS, interval_rows, read_intervals
+from console.journal_link import Repeater
 from console.plan import EnginePlan, FeedPlan, StorePlan, encode_plan
 from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row
 from console.storage import StoredRing
 from console.told_rings import told_instruments, told_rings
-from core.clock import wall_ns
+from core.clock import NS_PER_S, monotonic_ns, wall_ns
 from core.errors import ConsoleError
 from core.model.instruments import Instrument
+from core.telemetry.delays import ended, merged
 from providers.base import Interval
 from providers.connection import ConnectionState, ConnectionStatus
 from ringbuf import control
@@ -27,6 +29,9 @@ from ringbuf.control import ControlClient, ControlError
 
 STARTING_POLL_S = 0.1
 POLL_S = 1.0  # a status takes a child with forty symbols 3 ms, in which it receives nothing
+BEATING_NS = 10 * NS_PER_S
+"""A child that has not told of itself for so long gives no sign of life."""
+_COUNTED = ("messages", "malformed", "reconnects")
 
 logger = logging.getLogger("ringside.engine")
 
@@ -49,6 +54,8 @@ class ChildHost:
             store=StorePlan(),
             cache=None,
             paper=None,
+            alerts=None,
+            metrics_port=None,
             stored_elsewhere=engine_plan.persist,
             split=False,
             read_only=False,
@@ -58,6 +65,10 @@ class ChildHost:
         self._child = ChildProcess("console.child", subject=self._venue(), heard=self._note_final)
         self._status: dict[str, Any] = {}
         self._retired: dict[str, dict[str, Any]] = {}
+        self._connections: dict[str, dict[str, int]] = {}
+        self._delays: dict[str, dict[str, Any]] = {}
+        self._heard_ns = 0
+        self._log = Repeater(self._child_plan.instance)
         self._earlier: list[Interval] = []
         self._intervals: list[Interval] = []
         self._heard_rows: object = None
@@ -70,16 +81,30 @@ class ChildHost:
         alive = bool(self._child.pid)
         return {
             "connections": [
-                row | {"restarts": self.restarts, "pid": self._child.pid}
+                row | self._counted(row)
+                | {"restarts": self.restarts, "pid": self._child.pid, "ipc": self._has_producer(found)}
                 | ({} if alive else self._down())
                 for row in rows
             ],
             "latency": [found["latency"]] if "latency" in found else [],
+            "delays": merged([self._delays, found.get("delays", {})]),
             "feeds": [self._summed(row) for row in found.get("feeds", [])],
             "rings": found.get("rings", []),
             "intervals": interval_rows(self.intervals()),
-            "log": found.get("log", []),
+            "log": [],
         }  # fmt: skip
+
+    def _has_producer(self, found: Mapping[str, Any]) -> bool | None:
+        # Nobody can say so of rings that are not there yet, or not any more.
+        if not self._heard_ns and self.error is None:
+            return None
+        if not self._child.pid or monotonic_ns() - self._heard_ns >= BEATING_NS:
+            return False
+        return True if found.get("rings") else None
+
+    def _counted(self, row: Mapping[str, Any]) -> dict[str, int]:
+        earlier = self._connections.get(row["venue"], {})
+        return {name: row[name] + earlier.get(name, 0) for name in _COUNTED}
 
     def _down(self) -> dict[str, Any]:
         return {"status": "error" if self.error else "disconnected", "reason": self._reason, "legs": []}
@@ -151,11 +176,16 @@ class ChildHost:
     def _retire(self) -> None:
         self._retired = {row["symbol"]: self._summed(row) for row in self._status.get("feeds", [])}
         self._earlier = list(self.intervals())
-        self._status = self._status | {"feeds": [], "intervals": []}
+        self._delays = ended(merged([self._delays, self._status.get("delays", {})]))
+        told = self._status.get("connections", [])
+        self._connections |= {row["venue"]: self._counted(row) for row in told}
+        left = [row | dict.fromkeys(_COUNTED, 0) for row in told]
+        self._status = self._status | {"feeds": [], "intervals": [], "delays": {}, "connections": left}
 
     def _note_final(self, said: Said) -> None:
         final = last_object(said["stdout"]).get("report")
         if isinstance(final, dict):
+            self._log.hear(final.pop("journal", {}))
             self._status = self._status | final
 
     async def _follow(self) -> None:
@@ -164,6 +194,8 @@ class ChildHost:
             while True:
                 try:
                     self._status = await trio.to_thread.run_sync(client.request, "status")
+                    self._heard_ns = monotonic_ns()
+                    await trio.to_thread.run_sync(self._log.follow, client)
                 except ControlError:
                     self._reason = "starting"
                 await trio.sleep(POLL_S if self._status.get("rings") else STARTING_POLL_S)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import trio
 
+from config.paths import find_paths
 from console.childprocess import told_error
 from console.journal import Journal, closing_journal, open_journal
 from console.plan import EnginePlan, decode_plan
@@ -32,8 +33,9 @@ def run_program(program: Program) -> int:
     sys.stdout = sys.stderr  # nobody reads what is printed but the last words
     plan = decode_plan(sys.stdin.buffer.readline())
     with closing_journal():
+        journal = open_journal(find_paths().logs, to_stderr=False, log=plan.log, instance=plan.instance)
         try:
-            report = trio.run(_run, program, plan, open_journal(None, to_stderr=False))
+            report = trio.run(_run, program, plan, journal)
         except ConsoleError as error:
             _say({"error": told_error(error)})
             return error.exit_code

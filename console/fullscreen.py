@@ -18,6 +18,7 @@ from config.paths import find_paths
 from config.schema import Settings
 from console.batch import attach, demo, engine_plan, output
 from console.batch.serve import PARTLY_DONE, is_partly_done, not_yet_stored, paper_words
+from console.batch.settings_options import passed_on, settings_from
 from console.plan import EnginePlan
 from console.temporary import temporary_home
 from core.errors import ConsoleError, TransientError, UsageError, single_error
@@ -39,7 +40,7 @@ def open_console(arguments: argparse.Namespace) -> int:
         ConsoleError: there is no usable terminal, or the engine could not start.
     """
     require_terminal()
-    own = engine_plan.load_settings(None, find_paths()).settings  # before a demonstration moves the home
+    own = settings_from(arguments).settings  # before a demonstration moves the home
     if arguments.command == "attach":
         return _show(attach.find_socket(arguments.instance), own, inline=False)
     if arguments.command == "backtest":
@@ -48,16 +49,16 @@ def open_console(arguments: argparse.Namespace) -> int:
     with temporary_home() if arguments.command == "demo" else nullcontext():
         serve = demo.serve_arguments(arguments) if arguments.command == "demo" else arguments
         plan, settings = engine_plan.make_plan(serve, host="inline")
-        return run_inline(
-            plan, attrs.evolve(settings, screen=own.screen), pictures=pictures, filling=_same_settings(serve)
-        )
+        shown = attrs.evolve(settings, screen=own.screen)
+        return run_inline(plan, shown, pictures=pictures, filling=_same_settings(serve))
 
 
 def _same_settings(serve: argparse.Namespace) -> Filling | None:
     # A backtest begun on the screen reads the store that the engine of this process writes.
     from console.tui.backtest.filling import Filling
 
-    return Filling(passed=("--config", str(serve.config))) if serve.config else None
+    passed = passed_on(serve)
+    return Filling(passed=passed) if passed else None
 
 
 def wants_screen(arguments: argparse.Namespace) -> bool:
@@ -103,7 +104,7 @@ def run_inline(
     from console.journal import closing_journal, open_journal
     from console.supervise import Engine
 
-    engine = Engine(plan, open_journal(find_paths().logs, to_stderr=False))
+    engine = Engine(plan, open_journal(find_paths().logs, to_stderr=False, log=plan.log, instance=plan.instance))
     host = _EngineThread(engine)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with _signals_noted() as noted, closing_journal():
@@ -159,6 +160,7 @@ def _show(
         frames_per_s=screen.frames_per_s,
         low_bandwidth=screen.low_bandwidth,
         ascii_only=screen.ascii_only,
+        theme=screen.theme,
         inline=inline,
         watch=watch,
         pictures=pictures,

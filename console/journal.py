@@ -1,86 +1,215 @@
-"""The engine's log: kept in memory for the screen, appended to a file, on stderr when there is no screen."""
+"""What the program logs: kept in memory for the screen, appended to a file, on stderr when there is no screen.
+
+Every record is made safe once, in one place, before anybody gets it: see `console.logbook.entry`.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from logging.handlers import RotatingFileHandler
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from core.clock import iso_ns
+from console.logbook.entry import (
+    PREFIX,
+    RANKS,
+    ROOT,
+    Entry,
+    entry_of,
+    json_line,
+    plain,
+    text_line,
+)
+from console.logbook.file import LogFile
+from console.logbook.redact import Redactor
+from console.plan import LogPlan
+from core.clock import wall_ns
+from core.errors import ConsoleError
 
-KEPT_LINES = 200
-LOG_BYTES = 4 << 20
-LOG_FILES = 3
-ROOT = "ringside"
+KEPT_LINES: Final = 5000
+STATUS_LINES: Final = 50
+"""Of which the status has the newest."""
+PAGE_LINES: Final = 500
+"""The most that one answer over the control channel has."""
+_KEPT_TRACES: Final = 50
+_SHOWN_TEXT: Final = 500
+
+__all__ = ["Journal", "close_journal", "closing_journal", "open_journal", "plain"]
 
 
-class Journal(logging.Handler):
-    """A logging handler that remembers the newest lines, free of control characters."""
+class Journal:
+    """The newest lines, each with a number that grows by one. `epoch_ns` tells one run of numbers from the next."""
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._lines: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
+        self.epoch_ns = wall_ns()
+        self._entries: deque[tuple[int, Entry]] = deque(maxlen=KEPT_LINES)
+        self._traces: deque[tuple[int, str]] = deque(maxlen=_KEPT_TRACES)
+        self._sequence = 0
+
+    def keep(self, entry: Entry) -> None:
+        """Remember one entry."""
+        self._sequence += 1
+        self._entries.append((self._sequence, entry))
+        if entry.trace:
+            self._traces.append((self._sequence, entry.trace))
+
+    def lines(self, newest: int = KEPT_LINES) -> list[dict[str, Any]]:
+        """The newest of the remembered lines, newest last."""
+        return [_row(number, entry) for number, entry in list(self._entries)[-newest:]]
+
+    def page(self, *, after: int = 0, limit: int = PAGE_LINES, level: str = "debug") -> dict[str, Any]:
+        """At most `limit` lines of at least `level` that follow the line number `after`, oldest first. `looked_at` is
+        the number to go on after, `more` whether there is something behind it, `first` the oldest number kept."""
+        kept = list(self._entries)
+        first = kept[0][0] if kept else self._sequence + 1
+        rows: list[dict[str, Any]] = []
+        looked_at, rank = max(after, first - 1), RANKS[level]
+        for number, entry in kept[max(after - first + 1, 0) :]:
+            if len(rows) >= limit:
+                break
+            looked_at = number
+            if entry.rank >= rank:
+                rows.append(_row(number, entry))
+        return {
+            "epoch_ns": self.epoch_ns,
+            "first": first,
+            "last": self._sequence,
+            "looked_at": looked_at,
+            "more": bool(kept) and looked_at < kept[-1][0],
+            "lines": rows,
+        }
+
+    def newest(self, limit: int = 200) -> dict[str, Any]:
+        """The page that ends with the newest line."""
+        return self.page(after=max(self._sequence - limit, 0), limit=limit)
+
+    def whole(self, number: int) -> dict[str, Any] | None:
+        """One line in full, with its extra fields and its traceback; None when it is not kept."""
+        for known, entry in reversed(list(self._entries)):
+            if known == number:
+                row = _row(number, entry) | {"text": entry.text, "fields": dict(entry.fields)}
+                return row | {"trace": next((trace for at, trace in list(self._traces) if at == number), "")}
+        return None
+
+
+def _row(number: int, entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "sequence": number,
+        "ts_ns": entry.ts_ns,
+        "level": entry.level,
+        "logger": entry.logger,
+        "text": entry.text[:_SHOWN_TEXT],
+        "pid": entry.pid,
+    }
+    more = bool(entry.trace or entry.fields or len(entry.text) > _SHOWN_TEXT)
+    return row | ({"more": True} if more else {})
+
+
+class Levels:
+    """The lowest level of each part, by the longest beginning of its name: `feed` is also about `feed.book`."""
+
+    def __init__(self, lowest: str = "info", parts: Mapping[str, str] | None = None) -> None:
+        self.lowest = _number(lowest)
+        self.parts = {_logger_name(name): _number(level) for name, level in (parts or {}).items()}
+
+    def of(self, name: str) -> int:
+        """The lowest level that is written of a logger."""
+        while name:
+            if name in self.parts:
+                return self.parts[name]
+            name = name.rpartition(".")[0]
+        return self.lowest
+
+
+def _logger_name(name: str) -> str:
+    return name if name == ROOT or name.startswith(PREFIX) else PREFIX + name
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+
+
+class _Listener(logging.Handler):
+    # Makes an entry of every record and gives it to the journal, the terminal and the file.
+
+    def __init__(self, journal: Journal, log: LogPlan, *, instance: str, to_stderr: bool) -> None:
+        super().__init__(logging.DEBUG)
+        self._journal, self._instance, self._to_stderr = journal, instance, to_stderr
+        self._levels = Levels(log.level, dict(log.levels))
+        self._redactor = Redactor(log.secrets)
+        self._json = log.format == "json"
+        self.file: LogFile | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Remember one record."""
-        self._lines.append(
-            {
-                "ts_ns": int(record.created * 1e9),
-                "level": record.levelname.lower(),
-                "logger": record.name,
-                "text": plain(record.getMessage()),
-            }
-        )
+        try:
+            self._tell(record)
+        except Exception as error:  # noqa: BLE001 - whatever a library puts into a record must not stop who logs it
+            with suppress(Exception):
+                text = f"a line could not be logged: {type(error).__name__}"
+                self._journal.keep(Entry(ts_ns=wall_ns(), level="error", logger=ROOT, text=text))
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The remembered lines, newest last."""
-        return list(self._lines)
+    def _tell(self, record: logging.LogRecord) -> None:
+        entry = entry_of(record, self._redactor, instance=getattr(record, "said_by", "") or self._instance)
+        written = self._levels.of(record.name)
+        if record.levelno >= min(written, logging.INFO):
+            self._journal.keep(entry)
+        if record.levelno < written:
+            return
+        if self._to_stderr and not getattr(record, "untold", False):
+            line = json_line(entry) if self._json else text_line(entry, alone=True)
+            with suppress(OSError, ValueError):  # a terminal that is gone
+                sys.stderr.write(f"{line}\n")
+                sys.stderr.flush()
+        if self.file is not None and not getattr(record, "repeated", False) and not getattr(record, "unfiled", False):
+            self.file.write(json_line(entry) if self._json else text_line(entry))
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        super().close()
 
 
-class _LineFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        instant = iso_ns(int(record.created * 1e9))[:23] + "Z"
-        return f"{instant} {record.levelname.lower():7} {record.name.removeprefix('ringside.')}: " + plain(
-            record.getMessage()
-        )
-
-
-def plain(text: str) -> str:
-    """`text` on one line without control characters, at most 500 characters."""
-    return "".join(ch if ch.isprintable() else " " for ch in text[:500])
-
-
-def open_journal(log_directory: Path | None, *, to_stderr: bool) -> Journal:
-    """Attach a journal to the `ringside` loggers. A log file that cannot be written is said and done without."""
+def open_journal(
+    log_directory: Path | None, *, to_stderr: bool, log: LogPlan | None = None, instance: str = ""
+) -> Journal:
+    """Attach a journal to the `ringside` loggers, and a file in `log_directory` unless that is None. A file that
+    cannot be written is said, once, and done without until it can be."""
+    log = log or LogPlan()
     journal = Journal()
     logger = logging.getLogger(ROOT)
     close_journal()
-    logger.setLevel(logging.INFO)
+    listener = _Listener(journal, log, instance=instance, to_stderr=to_stderr)
+    logger.setLevel(min(_number(log.level), logging.INFO))
+    for name, level in log.levels:
+        logging.getLogger(_logger_name(name)).setLevel(min(_number(level), logging.INFO))
+        _ADJUSTED.add(_logger_name(name))
     logger.propagate = False
     logging.raiseExceptions = False  # a line that cannot be written, to a terminal that is gone, is no error
-    logger.addHandler(journal)
-    if to_stderr:
-        _add(logger, logging.StreamHandler(sys.stderr))
+    logger.addHandler(listener)
     if log_directory is not None:
-        try:
-            log_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = log_directory / "ringside.log"
-            path.touch(mode=0o600)
-            _add(logger, RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"))
-        except OSError as error:
-            logger.warning("no log file in %s: %s", log_directory, error.strerror)
+
+        def told(text: str) -> None:
+            logging.getLogger("ringside.log").warning("%s", text, extra={"unfiled": True})
+
+        listener.file = LogFile(log_directory, max_bytes=log.max_bytes, files=log.files, told=told)
+    if instance:
+        logging.getLogger("ringside.engine").info("%s starts", instance)
     return journal
+
+
+_ADJUSTED: Final[set[str]] = set()
 
 
 def close_journal() -> None:
     """Detach and close every handler of the `ringside` loggers, and leave these as if there had been none."""
     logger = logging.getLogger(ROOT)
     logger.setLevel(logging.NOTSET)
+    for name in _ADJUSTED:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    _ADJUSTED.clear()
     logger.propagate = logging.raiseExceptions = True
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
@@ -89,13 +218,17 @@ def close_journal() -> None:
 
 @contextmanager
 def closing_journal() -> Iterator[None]:
-    """Close the journal at the end."""
+    """Close the journal at the end. An error of the program's own that gets here is logged with its traceback; who
+    started the program is told by Python itself."""
     try:
         yield
+    except ConsoleError:
+        raise
+    except Exception as error:
+        extra = {"untold": True}
+        logging.getLogger("ringside.engine").critical(
+            "ended by an error of its own: %s: %s", type(error).__name__, error, exc_info=error, extra=extra
+        )
+        raise
     finally:
         close_journal()
-
-
-def _add(logger: logging.Logger, handler: logging.Handler) -> None:
-    handler.setFormatter(_LineFormatter())
-    logger.addHandler(handler)

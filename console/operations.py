@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from console import status
+from console.alerting.operations import CHANGING as ALERTS_CHANGING
+from console.alerting.operations import alert_operations
 from console.backfill_operations import backfill_operations
 from console.control_server import Operation
 from console.incident_operations import incident_operations
+from console.log_operations import log_operations
+from console.metrics.document import asked_patterns, frame_document
 from console.paper.operations import paper_operations
 from console.store_operations import store_operations
 from core.errors import ConsoleError, NotFoundError, RefusedError, UsageError
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from core.sim.lines import ActKind
     from providers.base import Interval
 
-CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune", "ingest", *ACTS})
+CHANGING = frozenset({"subscribe", "unsubscribe", "shutdown", "compress", "prune", "ingest", *ACTS, *ALERTS_CHANGING})
 """Operations that a read-only engine refuses."""
 
 logger = logging.getLogger("ringside.control")
@@ -68,6 +72,9 @@ def operations(engine: Engine) -> dict[str, Operation]:
     async def describe(_request: dict[str, Any]) -> dict[str, Any]:
         return status.status(engine)
 
+    async def metrics(request: dict[str, Any]) -> dict[str, Any]:
+        return frame_document(await engine.metrics.frame(), asked_patterns(request))
+
     async def rings(_request: dict[str, Any]) -> dict[str, Any]:
         return {"rings": status.rings(engine)}
 
@@ -94,12 +101,14 @@ def operations(engine: Engine) -> dict[str, Operation]:
         "ping": ping,
         "status": describe,
         "rings": rings,
+        "metrics": metrics,
         "subscribe": subscribe,
         "unsubscribe": unsubscribe,
         "shutdown": shutdown,
     }
     offered |= store_operations(engine) | backfill_operations(engine) | _paper_operations(engine)
-    offered |= incident_operations(engine)
+    offered |= incident_operations(engine) | alert_operations(engine)
+    offered |= log_operations(engine.journal)
     return refuse_changes(offered) if engine.plan.read_only else offered
 
 

@@ -13,6 +13,7 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from cattrs import Converter
 
+    from console.alerting.plan import AlertPlan
     from console.paper.plan import PaperPlan
 
 ProviderName = Literal["kraken", "binance", "kraken_futures", "databento"]
@@ -90,6 +91,19 @@ class SpendingPlan:
 
 
 @attrs.frozen(kw_only=True)
+class LogPlan:
+    """What is logged and how: the lowest `level`, other ones for parts as (part, level), `format` "text" or "json"; a
+    file has up to `max_bytes`, and so many older `files` are kept. `secrets` are values that are never logged."""
+
+    level: str = "info"
+    levels: tuple[tuple[str, str], ...] = ()
+    format: str = "text"
+    max_bytes: int = 4 << 20
+    files: int = 3
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class EnginePlan:
     """Everything an engine needs to know.
 
@@ -98,7 +112,8 @@ class EnginePlan:
     other processes may look for (all when None). `split` runs each feed in a process of its own; such a child has the
     parent's name as `ring_owner` and, when the parent stores what it publishes, `stored_elsewhere`. `read_only`
     refuses everything that changes what the engine does. With `paper` strategies trade on what is streamed, with
-    accounts that are not real. Directories are created when they are needed.
+    accounts that are not real; with `alerts` it watches over itself. With a `metrics_port` Prometheus is answered
+    there, on loopback; 0 is any that is free. Directories are created when they are needed.
     """
 
     instance: str
@@ -114,6 +129,9 @@ class EnginePlan:
     cache: CachePlan | None = None
     spending: SpendingPlan = SpendingPlan()
     paper: PaperPlan | None = None
+    log: LogPlan = LogPlan()
+    alerts: AlertPlan | None = None
+    metrics_port: int | None = None
     until_end: bool = False
     duration_s: float = 0.0
     split: bool = False
@@ -141,9 +159,11 @@ def decode_plan(line: bytes) -> EnginePlan:
 def _converter() -> Converter:
     from cattrs.preconf.json import make_converter
 
-    from console.paper.plan import PaperPlan  # numpy comes with it, and many who read a plan's parts do not need that
+    # numpy comes with them, and many who read a plan's parts do not need that.
+    from console.alerting.plan import AlertPlan
+    from console.paper.plan import PaperPlan
 
-    attrs.resolve_types(EnginePlan, globals() | {"PaperPlan": PaperPlan})
+    attrs.resolve_types(EnginePlan, globals() | {"AlertPlan": AlertPlan, "PaperPlan": PaperPlan})
     converter = make_converter()
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _kind: Path(value))

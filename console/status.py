@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
-from console.journal import KEPT_LINES
+from console.journal import STATUS_LINES
 from core.clock import NS_PER_S, wall_ns
 from core.flow.publish import PublishedRing
 from core.model.instruments import Instrument
+from core.telemetry.delays import RECEIVED_TO_RING, RING_TO_STORE, VENUE_TO_RECEIVED, delay_row, merged
 from providers.base import FeedCounters, Subscription
 from providers.connection import ConnectionState
 from providers.venue.watchdog import Health, Verdict
@@ -26,11 +28,13 @@ COUNTS = ("trades", "quotes", "book_updates", "duplicates", "out_of_order", "gap
 
 
 class HostReport(TypedDict):
-    """What a host says of itself: rows in the shape of the status, and its log where it keeps its own. Each of
-    `intervals` has the fields of `providers.base.Interval`; the newest is last."""
+    """What a host says of itself: rows in the shape of the status, and its log where it keeps its own. `delays` are
+    `core.telemetry.delays.Rows`. Each of `intervals` has the fields of `providers.base.Interval`; the newest is last.
+    """
 
     connections: list[dict[str, Any]]
     latency: list[dict[str, int]]
+    delays: dict[str, dict[str, Any]]
     feeds: list[dict[str, Any]]
     rings: list[dict[str, Any]]
     intervals: list[dict[str, Any]]
@@ -49,6 +53,7 @@ def status(engine: Engine) -> dict[str, Any]:
     recordings = [str(path) for feed in plan.feeds for path in feed.recordings]
     reports = [host.report() for host in engine.hosts]
     told = engine.hear_intervals()
+    paper = engine.paper.describe() if engine.paper is not None else {"enabled": False, "state": "off"}
     return {
         "schema_version": SCHEMA_VERSION,
         "instance_id": plan.instance,
@@ -64,15 +69,21 @@ def status(engine: Engine) -> dict[str, Any]:
         "persist": plan.persist,
         "connections": [row for report in reports for row in report["connections"]],
         "latency": _slowest([row for report in reports for row in report["latency"]]),
-        "feeds": [row for report in reports for row in report["feeds"]],
+        "delays": _delays(engine, reports, paper),
+        "feeds": [
+            row | {"lost": told.of_symbol(row["venue"], row["symbol"]).lost}
+            for report in reports
+            for row in report["feeds"]
+        ],
         "rings": rings(engine),
         "intervals": told.rows(),
         "recovered": told.total.recovered,
         "lost": told.total.lost,
         "store": engine.storage.describe() if engine.storage is not None else {"enabled": False},
         "cache": cache_status(engine),
-        "paper": engine.paper.describe() if engine.paper is not None else {"enabled": False, "state": "off"},
-        "log": _newest(engine.journal.lines(), *(report["log"] for report in reports)),
+        "paper": paper,
+        "alerts": engine.alerts.describe() if engine.alerts is not None else {"enabled": False},
+        "log": engine.journal.lines(STATUS_LINES),
     }
 
 
@@ -117,6 +128,7 @@ def summary(engine: Engine) -> dict[str, Any]:
         "rings": [{name: ring[name] for name in ("name", "schema", "committed")} for ring in rings(engine)],
         "store": engine.storage.totals() if engine.storage is not None else None,
         "paper": engine.paper.summary() if engine.paper is not None else None,
+        "alerts": engine.alerts.summary() if engine.alerts is not None else None,
         "malformed": sum(row["malformed"] for report in reports for row in report["connections"]),
         "unavailable": [row["venue"] for report in reports if not report["feeds"] for row in report["connections"]],
         "errors": [
@@ -125,6 +137,12 @@ def summary(engine: Engine) -> dict[str, Any]:
             *([f"paper trading: {problem}"] if (problem := _paper_problem(engine)) else []),
         ],
     }
+
+
+def brief(engine: Engine) -> dict[str, Any]:
+    """What it takes to say whether an engine is healthy: its state, the problem of its store, its connections."""
+    connections = [row for host in engine.hosts for row in host.report()["connections"]]
+    return {"state": engine.state, "store_problem": _store_problem(engine), "connections": connections}
 
 
 def _unwell(row: dict[str, Any]) -> dict[str, str]:
@@ -163,6 +181,16 @@ def _source(engine: Engine) -> str:
     return "live"
 
 
+def _delays(engine: Engine, reports: list[HostReport], paper: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    # By hop. A recording was received long ago: since then means nothing.
+    found = merged(report["delays"] for report in reports)
+    if _source(engine) == "recording":
+        return found
+    if engine.storage is not None:
+        found[RING_TO_STORE] = delay_row(engine.storage.state.delay)
+    return merged([found, paper.get("delays", {})])
+
+
 def connection_row(state: ConnectionState, *, venue: str, restarts: int, pid: int = 0) -> dict[str, Any]:
     """One connection as the status shows it; `pid` is that of the child process that holds it, if one does."""
     return {
@@ -175,7 +203,13 @@ def connection_row(state: ConnectionState, *, venue: str, restarts: int, pid: in
         "reconnects": state.reconnects,
         "restarts": restarts,
         "pid": pid,
+        "clock_ahead_ns": state.ahead_ns.highest(),
     }
+
+
+def connection_delays(state: ConnectionState) -> dict[str, dict[str, Any]]:
+    """The delays of the hops that records take on one connection."""
+    return {VENUE_TO_RECEIVED: delay_row(state.venue_delay), RECEIVED_TO_RING: delay_row(state.publish_delay)}
 
 
 def latency_row(state: ConnectionState) -> dict[str, int]:
@@ -225,11 +259,6 @@ def channel_rows(subscription: Subscription) -> list[dict[str, str]]:
 @lru_cache(maxsize=4096)  # they do not change, and a screen asks for all of them twice a second
 def _instrument_fields(instrument: Instrument) -> dict[str, Any]:
     return attrs.asdict(instrument) | {"product": instrument.product.value}
-
-
-def _newest(*logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    merged: list[dict[str, Any]] = sorted((line for log in logs for line in log), key=lambda line: int(line["ts_ns"]))
-    return merged[-KEPT_LINES:]
 
 
 def _ring(ring: PublishedRing, starts: dict[int, int]) -> dict[str, Any]:

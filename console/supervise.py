@@ -25,6 +25,7 @@ from console.feedhost import FeedHost
 from console.instance_lock import instance_lock, ring_directory
 from console.intervals import ToldIntervals
 from console.journal import Journal
+from console.metrics.service import Metrics
 from console.operations import Host, operations
 from console.plan import EnginePlan
 from console.storage import Storage, StoredRing, open_storage
@@ -41,6 +42,7 @@ from providers.base import Interval
 from ringbuf import control
 
 if TYPE_CHECKING:
+    from console.alerting.service import AlertService
     from console.paper.engine import PaperService
     from core.store.cache.tiered import TieredCache
 
@@ -54,7 +56,8 @@ logger = logging.getLogger("ringside.engine")
 
 
 class Engine:
-    """One run of a plan. `run` may be called once; `stop` from any thread."""
+    """One run of a plan. `run` may be called once; `stop` from any thread. `metrics_port` is where Prometheus is
+    answered, 0 where it is not."""
 
     def __init__(self, plan: EnginePlan, journal: Journal) -> None:
         self.plan = plan
@@ -66,6 +69,9 @@ class Engine:
         self.storage: Storage | None = None
         self.cache: TieredCache | None = None
         self.paper: PaperService | None = None
+        self.alerts: AlertService | None = None
+        self.metrics = Metrics(self)
+        self.metrics_port = 0
         self.summary: dict[str, Any] = {}
         self.final_report: dict[str, Any] = {}
         self._told = ToldIntervals()
@@ -112,8 +118,9 @@ class Engine:
                 self.summary = status.summary(self)
                 final = status.status(self)
                 self.final_report = {
-                    name: final[name] for name in ("connections", "latency", "feeds", "rings", "intervals", "log")
-                }
+                    name: final[name]
+                    for name in ("connections", "latency", "delays", "feeds", "rings", "intervals")
+                } | {"journal": self.journal.newest()}
         return self.summary
 
     @contextmanager
@@ -141,12 +148,17 @@ class Engine:
 
     async def _run_services(self, nursery: trio.Nursery, task_status: trio.TaskStatus[Path]) -> None:
         assert self.publisher is not None
+        if self.plan.metrics_port is not None:
+            await _serve_metrics(self, nursery, self.plan.metrics_port)
         path = control.socket_path(self.plan.instance)
         await nursery.start(serve_control, path, operations(self))
         task_status.started(path)
         nursery.start_soon(self._beat)
         nursery.start_soon(_settle)
-        self.paper = self._paper()
+        self.paper = _make_paper(self)
+        self.alerts = _make_alerts(self)
+        if self.alerts is not None:
+            await nursery.start(self.alerts.run)
         if self.cache is not None:
             nursery.start_soon(consume_to_cache, self._cached_rings, self.cache)
         async with trio.open_nursery() as writers:
@@ -170,13 +182,6 @@ class Engine:
         nursery.cancel_scope.cancel()
         if self.paper is not None and self.paper.refused is not None:
             raise self.paper.refused
-
-    def _paper(self) -> PaperService | None:
-        if self.plan.paper is None:
-            return None
-        from console.paper.engine import PaperService  # strategies and all they need come with it
-
-        return PaperService(self, self.plan.paper)
 
     def hear_intervals(self) -> ToldIntervals:
         """What the hosts have told so far of trades that their streams did not bring."""
@@ -268,6 +273,29 @@ class Engine:
         for host in self.hosts:
             if isinstance(host, ChildHost):
                 yield from host.report()["rings"]
+
+
+async def _serve_metrics(engine: Engine, nursery: trio.Nursery, port: int) -> None:
+    from console.metrics.exporter import Pages, serve_metrics  # most engines need no HTTP
+
+    pages = Pages(engine.metrics.frame, engine.metrics.problem)
+    engine.metrics_port = await nursery.start(serve_metrics, port, pages)
+
+
+def _make_paper(engine: Engine) -> PaperService | None:
+    if engine.plan.paper is None:
+        return None
+    from console.paper.engine import PaperService  # strategies and all they need come with it
+
+    return PaperService(engine, engine.plan.paper)
+
+
+def _make_alerts(engine: Engine) -> AlertService | None:
+    if engine.plan.alerts is None:
+        return None
+    from console.alerting.service import AlertService  # a child of an engine needs none of it
+
+    return AlertService(engine, engine.plan.alerts)
 
 
 async def _settle() -> None:

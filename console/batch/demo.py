@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from console.batch import engine_options, output
+from console.batch.log_options import add_log_option
 
 NAME = "demo"
 HELP = "the console on a simulated market; leaves nothing behind"
@@ -17,6 +18,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the simulated market (default: 1)")
     parser.add_argument("--symbols", help="canonical symbols (default: a dozen)")
     parser.add_argument("--faults", default="", metavar="NAME=EVERY,…", help="let the simulated venues misbehave")
+    add_log_option(parser)
     output.add_format_options(parser)
 
 
@@ -27,6 +29,7 @@ def serve_arguments(arguments: argparse.Namespace) -> argparse.Namespace:
     line = ["--provider", PROVIDERS, "--simulated", "--persist", "--seed", str(arguments.seed)]
     line += ["--faults", arguments.faults] if arguments.faults else []
     line += ["--symbols", arguments.symbols] if arguments.symbols else []
+    line += ["--log-format", arguments.log_format] if arguments.log_format else []
     return parser.parse_args(line)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from console.batch.log_options import add_log_option
+from console.batch.settings_options import add_settings_options
+
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Everything that `serve` can be told."""
@@ -43,7 +46,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--instance-id", default="", help="name of this engine")
     where.add_argument("--split", action="store_true", help="run each provider in a process of its own")
     where.add_argument("--read-only", action="store_true", help="refuse everything that changes what the engine does")
-    where.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings file")
+    add_settings_options(where)
+    add_log_option(where)
+    where.add_argument("--metrics", action="store_true", help="answer Prometheus on loopback, see docs/metrics.md")
+    where.add_argument("--metrics-port", type=int, metavar="PORT", help="the same, on this port (default: 9464)")
     paper = parser.add_argument_group("paper trading", "what is not said here is in [paper_trading] of the settings")
     paper.add_argument(
         "--paper-trading",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from config.load import LoadedSettings, SettingsError, load
+from config.operations import AlertingSettings, MetricsSettings
 from config.paths import Paths, find_paths
 from config.schema import AddressSettings, BackfillSettings, CacheSettings, Settings, VenueSettings
+from console.batch.log_options import log_plan
 from console.plan import (
     BARS,
     DATASET_PROVIDERS,
@@ -27,19 +30,23 @@ from console.plan import (
 from core.errors import ConfigurationError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from console.alerting.plan import AlertPlan
     from console.paper.plan import PaperPlan
 
 MAX_DURATION_S = 1e9
+MAX_PORT = 65_535
 
 
-def load_settings(path: Path | None, paths: Paths) -> LoadedSettings:
-    """The settings in force. Raises `ConfigurationError` with every problem in its hint."""
+def load_settings(path: Path | None, paths: Paths, *, assigned: Sequence[str] = ()) -> LoadedSettings:
+    """The settings in force, `assigned` before all others. Raises `ConfigurationError` with the first problem and how
+    many more there are."""
     try:
-        return load(path or paths.configuration_file, required=path is not None)
+        return load(path or paths.configuration_file, required=path is not None, assigned=assigned)
     except SettingsError as error:
-        raise ConfigurationError(
-            "settings cannot be used", error.problems[0], hint="; ".join(error.problems[1:])
-        ) from error
+        more = len(error.problems) - 1
+        ask = "ringside --batch config check" + (f" -c {path}" if path else "")
+        hint = f"and {more} more: {ask} tells all" if more else f"{ask} looks at all of them"
+        raise ConfigurationError("settings cannot be used", error.problems[0], hint=hint) from error
 
 
 def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, Settings]:
@@ -49,7 +56,7 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         ConsoleError: they contradict themselves or each other.
     """
     paths = find_paths()
-    settings = load_settings(arguments.config, paths).settings
+    settings = load_settings(arguments.config, paths, assigned=arguments.assigned).settings
     feeds = feed_plans(arguments, settings)
     instance = arguments.instance_id or f"{feeds[0].provider}-{os.getpid()}"
     plan = EnginePlan(
@@ -66,6 +73,9 @@ def make_plan(arguments: argparse.Namespace, *, host: str) -> tuple[EnginePlan, 
         cache=cache_plan(settings.cache),
         spending=_spending(settings.backfill),
         paper=_paper(arguments, settings, paths, instance=instance),
+        alerts=_alerts(settings.alerting),
+        metrics_port=_metrics_port(arguments, settings.metrics),
+        log=log_plan(settings, arguments),
         until_end=arguments.until_end,
         duration_s=_duration_s(arguments),
         split=arguments.split,
@@ -93,6 +103,23 @@ def _paper(arguments: argparse.Namespace, settings: Settings, paths: Paths, *, i
 
     load_runs(plan)  # what is no strategy is told before anything is started
     return plan
+
+
+def _alerts(settings: AlertingSettings) -> AlertPlan | None:
+    if not settings.enabled:
+        return None
+    from console.alerting.plan import alert_plan  # numpy comes with it, and --help does not need that
+
+    return alert_plan(settings)
+
+
+def _metrics_port(arguments: argparse.Namespace, settings: MetricsSettings) -> int | None:
+    port: int | None = arguments.metrics_port
+    if port is None:
+        return settings.port if arguments.metrics or settings.enabled else None
+    if not 1 <= port <= MAX_PORT:
+        raise UsageError("no such port", str(port), hint=f"1 to {MAX_PORT}")
+    return port
 
 
 def _spending(settings: BackfillSettings) -> SpendingPlan:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.batch import output
 from console.batch.live_paper_options import add_paper_options, check_unused
+from console.batch.log_options import add_log_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instance", default="", help="when a symbol is served by several engines")
     parser.add_argument("--duration", type=float, default=0.0, metavar="S", help="seconds (default: until stopped)")
     add_paper_options(parser)
+    add_log_option(parser)
     output.add_format_options(parser)
 
 

@@ -13,11 +13,13 @@ import trio
 
 from config.paths import find_paths
 from console.batch.clean_stdout import clean_stdout
-from console.batch.engine_plan import cache_plan, load_settings
+from console.batch.engine_plan import cache_plan
 from console.batch.giving_up import giving_up
 from console.batch.live_paper_options import plan_of
 from console.batch.live_paper_output import Teller
 from console.batch.live_rings import LiveRings
+from console.batch.log_options import log_plan
+from console.batch.settings_options import settings_from
 from console.control_server import Operation, serve_control
 from console.instance_lock import instance_lock, ring_directory
 from console.journal import closing_journal, open_journal
@@ -47,7 +49,7 @@ def run_paper(arguments: argparse.Namespace) -> int:
     if arguments.format == "csv":
         raise UsageError("no table of what goes on", "--format csv", hint="--json is one object a line")
     paths = find_paths()
-    settings = load_settings(arguments.config, paths).settings
+    settings = settings_from(arguments).settings
     plan = plan_of(arguments, settings, paths)
     rings = _rings_of(plan, venue=(arguments.venue or "").upper(), instance=arguments.instance or "")
     refuse_taken(plan.state_directory, plan.desk)
@@ -55,7 +57,7 @@ def run_paper(arguments: argparse.Namespace) -> int:
     shared = cache_plan(settings.cache) if settings.cache.redis.url else None
     with clean_stdout(), closing_journal(), opened_cache(shared) as cache:
         teller = Teller(form=arguments.format, plan=plan)
-        open_journal(None, to_stderr=True)
+        open_journal(paths.logs, to_stderr=True, log=log_plan(settings, arguments), instance=plan.instance)
         host = PaperHost(
             plan,
             rings,

@@ -50,7 +50,7 @@ def run_headless(plan: Any, *, form: str) -> int:
     from console.journal import closing_journal, open_journal
     from console.supervise import Engine
 
-    engine = Engine(plan, open_journal(find_paths().logs, to_stderr=True))
+    engine = Engine(plan, open_journal(find_paths().logs, to_stderr=True, log=plan.log, instance=plan.instance))
     with closing_journal():
         code = trio.run(_run, engine)
     try:

@@ -82,7 +82,7 @@ class _Desk:
             "trading": self.began,
             "waits_for": self.rings.awaited.waits_for,
             "report": self.host.report() if self.began else {},
-            "log": self._journal.lines(),
+            "journal": self._journal.newest(),
         }
 
     def operations(self) -> dict[str, Operation]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import trio
 
 from console.asking import ask
 from console.childprocess import ChildProcess, Said, last_object
+from console.journal_link import Repeater
 from console.plan import EnginePlan, StorePlan, encode_plan
 from core.errors import ConsoleError, TransientError
 from core.sim.lines import ActKind
@@ -20,8 +20,6 @@ STARTING_POLL_S: Final = 0.1
 POLL_S: Final = 0.5
 UNANSWERED_S: Final = 60.0
 """A child that answers nothing for so long is replaced: a strategy in it keeps the interpreter for itself."""
-
-ROOT: Final = "ringside."
 
 
 def paper_instance(instance: str) -> str:
@@ -42,6 +40,8 @@ class PaperChild:
             store=StorePlan(),
             cache=cache,  # what the engine has in memory cannot be read from another process
             persist=False,
+            alerts=None,
+            metrics_port=None,
             split=False,
             until_end=False,
             duration_s=0.0,
@@ -50,7 +50,7 @@ class PaperChild:
         self._report: dict[str, Any] = {}
         self._final: dict[str, Any] = {}
         self._waits_for: list[str] = []
-        self._heard_ns = 0
+        self._log = Repeater(self._plan.instance)
 
     @property
     def pid(self) -> int:
@@ -59,7 +59,6 @@ class PaperChild:
 
     async def run(self, began: Callable[[], None]) -> None:
         """Have it trade until cancelled. Raises `ConsoleError`."""
-        self._heard_ns = 0
         await self._child.run(encode_plan(self._plan), partial(self._follow, began))
 
     async def _follow(self, began: Callable[[], None]) -> None:
@@ -87,23 +86,13 @@ class PaperChild:
 
     def _hear(self, answer: dict[str, Any]) -> None:
         self._report, self._waits_for = answer["report"], answer["waits_for"]
-        self._repeat(answer["log"])
+        self._log.hear(answer["journal"])
 
     def _hear_final(self, said: Said) -> None:
         found = last_object(said["stdout"]).get("report")
         if isinstance(found, dict):
             self._final = found["accounts"]
             self._hear(found)
-
-    def _repeat(self, lines: Iterable[dict[str, Any]]) -> None:
-        # What it logs is in our log too, at its own time.
-        for line in lines:
-            if line["ts_ns"] > self._heard_ns and line["logger"].startswith(ROOT):
-                self._heard_ns = line["ts_ns"]
-                level = logging.getLevelNamesMapping()[line["level"].upper()]
-                record = logging.LogRecord(line["logger"], level, "", 0, line["text"], None, None)
-                record.created = line["ts_ns"] / 1e9
-                logging.getLogger(line["logger"]).handle(record)
 
     def report(self) -> dict[str, Any]:
         """What it told last."""

@@ -66,7 +66,11 @@ ACTIONS: Final = (
     Action("reverse", ("S",), "S", "turn the order round"),
     Action("interval", ("i",), "i", "next candle width", "candles", (1,)),
     Action("pause", ("p",), "p", "pause the tape, and go on", "pause", (1,)),
-    Action("level", ("l",), "l", "log: next lowest level"),
+    Action("level", ("l",), "l", "log: next lowest level", "level", (8,)),
+    Action("pause_log", ("p", "space"), "p", "log: pause, and go on", "pause", (8,), only=(8,)),
+    Action("wrap", ("w",), "w", "log: wrap long lines", "wrap", (8,), only=(8,)),
+    Action("right_log", ("right",), "→", "log: to the right, back", only=(8,)),
+    Action("left_log", ("left",), "←", "log: to the right, back", only=(8,)),
     Action("subscribe", ("a",), "a", "instances: add a symbol", "add", (7,)),
     Action("unsubscribe", ("d",), "d", "instances: drop this symbol", "drop", (7,), dangerous=True),
     Action("compress", ("c",), "c", "data: compress closed days", "compress", (6,)),
@@ -157,8 +161,8 @@ def message_parts(message: str, *, width: int, glyphs: Glyphs) -> list[str]:
 _NEEDED: Final = (
     "quit", "help", "command", "acknowledge", "silence", "run", "check", "map", "compress", "verify", "price",
     "fetch", "cancel", "other_pane", "save", "subscribe", "unsubscribe", "spend", "next_list", "pause_strategy",
-    "halt_account", "resume_strategy", "release_account", "unsilence", "notes", "filter", "sort", "interval",
-    "pause",
+    "halt_account", "resume_strategy", "release_account", "unsilence", "notes", "filter", "level",
+    "pause_log", "wrap", "sort", "interval", "pause",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual import events
 
-from console.tui import changes, dataacts, saving
+from console.tui import changes, dataacts, logacts, saving
 from console.tui.accounts import acts as account_acts
 from console.tui.accounts.acts import trades_on_paper
 from console.tui.accounts.document import copy_account
@@ -22,6 +22,7 @@ from console.tui.focus import AUTOMATIC, INTERVALS_NS
 from console.tui.forms.acts import FORM_ACTS, screen_of
 from console.tui.forms.rows import command_text
 from console.tui.instancerows import copy_ring
+from console.tui.logrows import copy_line
 from console.tui.routing import acts as routing_acts
 from console.tui.snapshot import Key
 from console.tui.stored import JOBS
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     from console.tui.widgets.accounts import AccountsPane
     from console.tui.widgets.alerts import AlertsPane
     from console.tui.widgets.backtest import BacktestPane
-    from console.tui.widgets.bars import HelpPage, LogPane
+    from console.tui.widgets.bars import HelpPage
     from console.tui.widgets.board import Board
     from console.tui.widgets.data import DataPane
     from console.tui.widgets.instances import InstancesPane
+    from console.tui.widgets.log import LogPane
     from console.tui.widgets.prompt import Typed
     from console.tui.widgets.routing import RoutingPane
 
@@ -193,6 +195,9 @@ def _focus(app: RingsideApp) -> None:
     if app.page == account_acts.PAGE and not app.panes.help.display:
         app.panes.accounts.toggle_notes()
         return
+    if app.page == logacts.PAGE and not app.panes.help.display:
+        logacts.open_line(app)
+        return
     if app.page == alert_acts.PAGE and not app.panes.help.display:
         app.panes.alerts.toggle_whole()
         return
@@ -248,6 +253,10 @@ def _copy(app: RingsideApp) -> None:
         if (copied := alert_acts.copied(app)) is not None:
             _send(app, *copied)
         return
+    if app.page == logacts.PAGE:
+        if (line := app.panes.log.view.under_cursor) is not None:
+            _send(app, copy_line(line), "the line")
+        return
     cursor, ring = app.panes.board.cursor, app.panes.instances.selected
     if (form := screen_of(app)) is not None:
         _send(app, command_text(form.form), "the command line")
@@ -290,6 +299,8 @@ def _back(app: RingsideApp) -> None:
     pane = _pane(app)
     if app.panes.help.display:
         app.show_page(app.page)
+    elif app.page == logacts.PAGE and app.panes.log.view.back():
+        return
     elif pane.pattern:
         pane.pattern = ""
     elif (
@@ -317,10 +328,6 @@ def _sort(app: RingsideApp) -> None:
 
 def _reverse(app: RingsideApp) -> None:
     app.panes.board.turn()
-
-
-def _level(app: RingsideApp) -> None:
-    app.panes.log.next_level()
 
 
 def _theme(app: RingsideApp) -> None:
@@ -368,7 +375,6 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     "reverse": _reverse,
     "interval": _interval,
     "pause": _pause,
-    "level": _level,
     "copy": _copy,
     "export": _export,
     "incident": saving.save_incident,
@@ -390,6 +396,7 @@ ACTS: Final[dict[str, Callable[[RingsideApp], None]]] = {
     **FORM_ACTS,
     **backtest_acts.BACKTEST_ACTS,
     **account_acts.ACCOUNT_ACTS,
+    **logacts.LOG_ACTS,
     **alert_acts.ALERT_KEYS,
     "next_list": _next_list(1),
     "previous_list": _next_list(-1),

@@ -40,11 +40,12 @@ from console.tui.widgets.accounts import AccountsPane
 from console.tui.widgets.alerts import AlertsPane
 from console.tui.widgets.backtest import BacktestPane
 from console.tui.widgets.bare import BareHorizontal, BareScreen, BareSwitcher, BareVertical
-from console.tui.widgets.bars import HelpPage, KeyLine, LogPane, StatusBar, TooSmall
+from console.tui.widgets.bars import HelpPage, KeyLine, StatusBar, TooSmall
 from console.tui.widgets.board import Board
 from console.tui.widgets.data import DataPane
 from console.tui.widgets.instances import InstancesPane
 from console.tui.widgets.lines import LineWidget, Look
+from console.tui.widgets.log import LogPane
 from console.tui.widgets.panes import ChartPane, LadderPane, TapePane
 from console.tui.widgets.prompt import Prompt
 from console.tui.widgets.routing import RoutingPane
@@ -116,6 +117,7 @@ class RingsideApp(App[int]):
         desk: str = "",
         frames_per_s: float = 10,
         ascii_only: bool = False,
+        theme: str = THEMES[0],
         inline: bool = True,
         pictures: Path | None = None,
         filling: Filling | None = None,
@@ -123,7 +125,7 @@ class RingsideApp(App[int]):
     ) -> None:
         self.depth = colour_depth(environment)
         super().__init__(driver_class=ConsoleDriver, ansi_color=self.depth is not Depth.FULL)
-        self.theme_name: str = THEMES[0]
+        self.theme_name: str = theme
         self.look = Look(Palette(self.theme_name, self.depth), ASCII if ascii_only else UNICODE, ascii_only)
         self.panes: Panes = Panes(self.look)
         self.prompt = Prompt(
@@ -290,7 +292,9 @@ class RingsideApp(App[int]):
                 self.say(said)
         self.link.watch_store(self.page == 6 or self.stored.job_running)
         self.link.watch_holdings(self.page == 6)
+        self.link.log.watch(self.page == 8)
         self.snapshot = self.attachment.frame()
+        self.panes.log.take(self.link.log, self.snapshot)
         alert_acts.tell(self)
         self._frame += 1
         self.draw(whole=self._frames_per_s <= 4 or self._frame <= 2)
@@ -382,6 +386,7 @@ def run_console(
     frames_per_s: float = 10,
     low_bandwidth: bool = False,
     ascii_only: bool = False,
+    theme: str = THEMES[0],
     inline: bool = True,
     pictures: Path | None = None,
     filling: Filling | None = None,
@@ -400,6 +405,7 @@ def run_console(
         desk=desk,
         frames_per_s=2 if low_bandwidth else frames_per_s,
         ascii_only=ascii_only or not _speaks_utf8(),
+        theme=theme,
         inline=inline,
         pictures=pictures,
         filling=filling,

@@ -22,6 +22,7 @@ from console.tui.answers import Raw
 from console.tui.commands import DESK_ACTS
 from console.tui.coverage.asking import Questions
 from console.tui.coverage.document import Holdings
+from console.tui.logfeed import LogFeed
 from console.tui.services import Services, read_services
 from console.tui.status import EngineStatus, parse_status
 from console.tui.stored import JOBS, parse_store
@@ -112,6 +113,7 @@ class EngineLink:
     def __init__(self, path: Path, *, desk: str = "", poll_s: float = POLL_S) -> None:
         self.report, self.stored, self.accounts = Report(), StoreReport(), Heard()
         self.holdings, self.alerts = Holdings(), HeardAlerts()
+        self.log = LogFeed(path)
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._path, self._poll_s = path, poll_s
         self._desk_path = path.parent / f"{OWN_INSTANCE}{desk}.sock" if desk else None
@@ -135,6 +137,7 @@ class EngineLink:
 
     def start(self) -> None:
         """Begin asking."""
+        self.log.start()
         for thread in self._threads:
             thread.start()
 
@@ -146,6 +149,7 @@ class EngineLink:
         self._accounts.stop()
         self._alerts.stop()
         self._holdings.stop()
+        self.log.stop()
         self._requests.put(None)
         if self._threads[0].is_alive():
             self._threads[0].join(0.5)

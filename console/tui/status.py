@@ -121,12 +121,28 @@ class Ring:
 
 @attrs.frozen(kw_only=True)
 class LogLine:
-    """One line of the engine's log."""
+    """One line of the engine's log. `sequence` is the engine's number of it, 0 when it has none, and `number` the
+    screen's; `more` says that there is more of it than is told here, `fields` and `trace` are that."""
 
     ts_ns: int
     level: str
     logger: str
     text: str
+    pid: int = 0
+    sequence: int = 0
+    number: int = 0
+    more: bool = False
+    fields: tuple[tuple[str, str], ...] = ()
+    trace: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The part of the program that said it."""
+        return self.logger.removeprefix("ringside.")
+
+    def numbered(self, number: int) -> LogLine:
+        """The same with the screen's number."""
+        return attrs.evolve(self, number=number)
 
 
 @attrs.frozen(kw_only=True)
@@ -217,7 +233,7 @@ def parse_status(raw: Raw) -> EngineStatus:
         connections=connections,
         feeds=tuple(_feed(row, venues.get(read_text(row, "venue"))) for row in read_rows(raw, "feeds")),
         rings=tuple(_ring(row) for row in read_rows(raw, "rings") if read_text(row, "path")),
-        log=tuple(_log_line(row) for row in read_rows(raw, "log")[-200:]),
+        log=tuple(parse_log_line(row) for row in read_rows(raw, "log")[-200:]),
     )
 
 
@@ -304,10 +320,14 @@ def _ring(row: Raw) -> Ring:
     )
 
 
-def _log_line(row: Raw) -> LogLine:
+def parse_log_line(row: Raw) -> LogLine:
+    """One line as the engine tells it."""
     return LogLine(
         ts_ns=read_count(row, "ts_ns"),
         level=clean(read_text(row, "level").upper()),  # upper case may bring a combining character
         logger=read_text(row, "logger"),
         text=read_text(row, "text", limit=500),
+        pid=read_count(row, "pid"),
+        sequence=read_count(row, "sequence"),
+        more=row.get("more") is True,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from console.journal import Journal
 from console.tui.commands import DESK_ACTS
 from core.model.fixedpoint import parse_price, parse_quantity, split_quantity
 from core.model.publishers import PUBLISHERS
@@ -65,6 +66,7 @@ class FakeEngine:
         self.store_refusal: dict[str, Any] = {}
         self.stored: dict[str, Any] = {"enabled": False}
         self.desk: dict[str, Any] = {}
+        self.journal: Journal | None = None
         self.answer_overrides: dict[str, Any] = {}
         self._capacity = capacity
         self._writers: dict[tuple[str, str, Schema], RingWriter] = {}
@@ -222,6 +224,8 @@ class FakeEngine:
             return {"ok": False, "error": self.store_refusal}
         if operation == "store":
             return {"ok": True, "result": self.stored}
+        if operation == "log" and self.journal is not None:
+            return {"ok": True, "result": self._log(request, self.journal)}
         if operation == "accounts" and not self.desk:
             return {"ok": False, "error": {"category": "usage", "message": "no such operation", "hint": ""}}
         if operation == "accounts":
@@ -237,6 +241,12 @@ class FakeEngine:
         if operation in ("compress", "verify"):
             self.changes.append({"operation": operation})
         return {"ok": True, "result": {}}
+
+    def _log(self, request: dict[str, Any], journal: Journal) -> dict[str, Any]:
+        if "sequence" in request:
+            return {"epoch_ns": journal.epoch_ns, "line": journal.whole(request["sequence"])}
+        ours = request["epoch_ns"] in (0, journal.epoch_ns)
+        return journal.page(after=request["after"] if ours else 0)
 
     def answer(self) -> dict[str, Any]:
         """The documented shape of `status`, with this engine's rings and `overrides`."""

@@ -1,9 +1,8 @@
-"""The lines at the edges of the screen, the pages over it, and the log."""
+"""The lines at the edges of the screen, and the pages over it."""
 
 from __future__ import annotations
 
 from console.tui.actions import help_rows, key_row
-from console.tui.logrows import LEVELS, filter_log, log_rows
 from console.tui.snapshot import Snapshot
 from console.tui.statusline import status_rows
 from console.tui.text import Row, fit_row
@@ -99,41 +98,3 @@ def _wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
-
-
-class LogPane(LineWidget):
-    """The engine's log and what is wrong now."""
-
-    def __init__(self, look: Look, *, id: str) -> None:  # noqa: A002
-        super().__init__(look, id=id)
-        self.level = LEVELS[0]
-        self.pattern = ""
-        self.back = 0
-
-    def draw(self, snapshot: Snapshot | None) -> None:
-        """Draw this frame."""
-        width, height = self.size
-        if not width or not height or snapshot is None:
-            return
-        lines, repairs = ((), ()) if snapshot.status is None else (snapshot.status.log, snapshot.status.store_repairs)
-        shown = filter_log(lines, level=self.level, pattern=self.pattern)
-        self.back = min(self.back, max(len(shown) - 1, 0))
-        self.show(
-            log_rows(
-                lines, snapshot.health.problems, repairs, level=self.level, pattern=self.pattern, back=self.back,
-                width=width, height=height, glyphs=self.look.glyphs,
-            )
-        )  # fmt: skip
-
-    def next_level(self) -> None:
-        """Leave out one level more, or begin again with all."""
-        self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
-
-    @property
-    def page(self) -> int:
-        """How many lines fit."""
-        return max(self.size.height - 2, 1)
-
-    def move(self, step: int) -> None:
-        """Scroll by `step` lines; down is newer."""
-        self.back = max(self.back - step, 0)

@@ -1,11 +1,41 @@
-"""The journal of an engine."""
+"""The journal of an engine: who hears what, at which level, and that nothing a record holds stops who logs."""
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from console.journal import closing_journal, open_journal
+import pytest
+import trio
+
+from console.control_server import serve_control
+from console.journal import KEPT_LINES, Journal, close_journal, closing_journal, open_journal
+from console.journal_link import Repeater
+from console.log_operations import log_operations
+from console.plan import LogPlan
+from core.errors import NotFoundError, UsageError
+from ringbuf.control import ControlClient
+
+LOG = logging.getLogger("ringside.test")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """No journal outlives its test."""
+    yield
+    close_journal()
+
+
+def _texts(journal: Journal) -> list[str]:
+    return [line["text"] for line in journal.lines()]
+
+
+def _file(directory: Path) -> str:
+    path = directory / "ringside.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def test_a_closed_journal_leaves_no_trace(tmp_path: Path) -> None:
@@ -13,9 +43,172 @@ def test_a_closed_journal_leaves_no_trace(tmp_path: Path) -> None:
     logger = logging.getLogger("ringside")
     before = logger.level, logger.propagate, list(logger.handlers), logging.raiseExceptions
     with closing_journal():
-        journal = open_journal(tmp_path, to_stderr=False)
-        logging.getLogger("ringside.test").info("told")
+        journal = open_journal(tmp_path, to_stderr=False, log=LogPlan(levels=(("test", "debug"),)))
+        LOG.info("told")
         assert not logger.propagate
     assert (logger.level, logger.propagate, list(logger.handlers), logging.raiseExceptions) == before
-    assert [line["text"] for line in journal.lines()] == ["told"]
-    assert "told" in (tmp_path / "ringside.log").read_text(encoding="utf-8")
+    assert LOG.level == logging.NOTSET
+    assert _texts(journal) == ["told"]
+    assert "told" in _file(tmp_path)
+
+
+def test_levels_are_by_part_and_the_screen_hears_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file and stderr have what the levels say; the journal has `info` and worse at least, and debug where it is
+    asked for."""
+    plan = LogPlan(level="error", levels=(("feed", "debug"), ("ringside.store", "warning")))
+    journal = open_journal(tmp_path, to_stderr=True, log=plan)
+    for part in ("feed", "feed.book", "store", "other"):
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger(f"ringside.{part}").log(level, "%s %s", part, logging.getLevelName(level).lower())
+    written = [line.split(": ")[1] for line in _file(tmp_path).splitlines()]
+    levels = ["debug", "info", "warning", "error"]
+    assert written == [
+        *(f"feed {level}" for level in levels), *(f"feed.book {level}" for level in levels),
+        "store warning", "store error", "other error",
+    ]  # fmt: skip
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == written
+    assert [text for text in _texts(journal) if text.startswith("other")] == [
+        "other info", "other warning", "other error",
+    ]  # fmt: skip
+    assert "feed debug" in _texts(journal)
+
+
+def test_json_goes_to_stderr_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is one object, with the instance, the process and the fields of the call."""
+    open_journal(tmp_path, to_stderr=True, log=LogPlan(format="json"), instance="alpha")
+    LOG.warning("late by %d", 3, extra={"symbol": "BTCUSD"})
+    last = [json.loads(text.splitlines()[-1]) for text in (capsys.readouterr().err, _file(tmp_path))]
+    assert last[0] == last[1]
+    assert (last[0]["text"], last[0]["symbol"], last[0]["instance"]) == ("late by 3", "BTCUSD", "alpha")
+
+
+def test_secrets_reach_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the file, nor the terminal, nor the screen, nor the line that is asked for in full."""
+    journal = open_journal(tmp_path, to_stderr=True, log=LogPlan(secrets=("correct-horse-battery",)))
+    try:
+        raise ValueError("correct-horse-battery")
+    except ValueError:
+        LOG.exception(
+            "cannot reach redis://:swordfish77@h with %s", "correct-horse-battery", extra={"a": "token=zzzz9"}
+        )
+    told = _file(tmp_path) + capsys.readouterr().err + json.dumps([journal.lines(), journal.whole(1)])
+    for secret in ("correct-horse", "swordfish77", "zzzz9"):
+        assert secret not in told
+    assert "Traceback" in told
+
+
+def test_no_record_stops_who_logs(tmp_path: Path) -> None:
+    """Arguments that do not fit, values that cannot be told and a file that is in the way: the next line is heard."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    (tmp_path / "logs").write_text("in the way")
+    journal = open_journal(tmp_path / "logs", to_stderr=False)
+    LOG.info("%d", "x")
+    LOG.info("one", extra={"mute": Mute()})
+    LOG.info("two")
+    texts = _texts(journal)
+    assert texts[-1] == "two"
+    assert sum("no log file in" in text for text in texts) == 1
+
+
+def test_an_error_of_our_own_is_logged_with_its_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes on to who started the program, and stands in the file in full; one for the operator does not."""
+
+    def run(directory: Path, error: Exception) -> None:
+        with closing_journal():
+            open_journal(directory, to_stderr=True)
+            raise error
+
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path, ZeroDivisionError("of one"))
+    assert "ZeroDivisionError: " in _file(tmp_path)
+    assert "    | Traceback (most recent call last):" in _file(tmp_path)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UsageError):
+        run(tmp_path / "other", UsageError("bad", "thing"))
+    assert _file(tmp_path / "other") == ""
+
+
+def _asked(journal: Journal, **request: Any) -> dict[str, Any]:
+    return trio.run(log_operations(journal)["log"], request)
+
+
+def test_pages_follow_one_another() -> None:
+    """Page after page brings every line that is kept, once; levels leave lines out and still get to the end."""
+    journal = open_journal(None, to_stderr=False)
+    for number in range(KEPT_LINES + 700):
+        LOG.log(logging.WARNING if number % 7 == 0 else logging.INFO, "line %d", number)
+    heard, after = [], 0
+    while True:
+        page = _asked(journal, after=after, epoch_ns=journal.epoch_ns)
+        heard += [line["text"] for line in page["lines"]]
+        assert len(page["lines"]) <= 500
+        after = page["looked_at"]
+        if not page["more"]:
+            break
+    assert heard == [f"line {number}" for number in range(700, KEPT_LINES + 700)]
+    assert page["first"] == 701
+    assert _asked(journal, after=after)["lines"] == []
+    assert len(_asked(journal, level="warning", limit=3)["lines"]) == 3
+    assert len(_asked(journal, after=after, epoch_ns=journal.epoch_ns + 1)["lines"]) == 500, "another run begins anew"
+
+
+def test_one_line_is_told_in_full() -> None:
+    """With its fields, its traceback and all its text; one that is not kept is not found."""
+    journal = open_journal(None, to_stderr=False)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        LOG.exception("x" * 900, extra={"symbol": "BTCUSD"})
+    (short,) = journal.lines()
+    assert (len(short["text"]), short["more"]) == (500, True)
+    whole = _asked(journal, sequence=1)["line"]
+    assert (len(whole["text"]), whole["fields"]) == (900, {"symbol": "BTCUSD"})
+    assert whole["trace"].endswith("ValueError: why")
+    with pytest.raises(NotFoundError):
+        _asked(journal, sequence=2)
+
+
+@pytest.mark.parametrize(
+    "request_", [{"after": -1}, {"after": "1"}, {"limit": True}, {"level": []}, {"sequence": 1.5}]
+)
+def test_bad_questions_are_refused(request_: dict[str, Any]) -> None:
+    """What is no number and no level is refused in words."""
+    with pytest.raises(UsageError):
+        _asked(Journal(), **request_)
+
+
+@pytest.mark.trio
+async def test_what_a_child_logs_is_repeated_once(tmp_path: Path) -> None:
+    """Over a real socket: at its own time and under its own name, on the screen and not in our file; a child that was
+    started again is heard from its first line."""
+    child = Journal()
+    with closing_journal():
+        journal = open_journal(tmp_path, to_stderr=False)
+        repeater = Repeater("alpha.kraken")
+        for _run in range(2):
+            async with trio.open_nursery() as nursery:
+                path = tmp_path / "child.sock"
+                await nursery.start(serve_control, path, log_operations(child))
+                client = ControlClient(path)
+                for number in range(3):
+                    child.keep(_told(f"line {number}"))
+                    await trio.to_thread.run_sync(repeater.follow, client)
+                    repeater.hear(child.newest())
+                client.close()
+                nursery.cancel_scope.cancel()
+            child = Journal()
+            child.epoch_ns += 1
+    assert _texts(journal) == ["line 0", "line 1", "line 2"] * 2
+    assert {line["ts_ns"] for line in journal.lines()} == {1_790_000_000_000_000_000}
+    assert {line["pid"] for line in journal.lines()} == {77}
+    assert _file(tmp_path) == ""
+
+
+def _told(text: str) -> Any:
+    from console.logbook.entry import Entry
+
+    return Entry(ts_ns=1_790_000_000_000_000_000, level="info", logger="ringside.kraken", text=text, pid=77)

@@ -13,9 +13,8 @@ from rich.cells import cell_len
 from console.tui.actions import ACTIONS, key_row, message_parts, name_of
 from console.tui.acts import ACTS
 from console.tui.commands import Command, complete, parse_command
-from console.tui.logrows import filter_log, log_rows
 from console.tui.snapshot import Health, Snapshot
-from console.tui.status import EngineStatus, LogLine, parse_status
+from console.tui.status import EngineStatus, parse_status
 from console.tui.statusline import status_rows
 from console.tui.text import ASCII, UNICODE, clean, clock_text, fit, row_width, short_age, short_count
 from console.tui.themes import Depth, Palette, colour_depth
@@ -351,57 +350,6 @@ def test_the_key_line_shows_the_keys_of_its_screen() -> None:
         (False, False),
         (True, False),
     ]
-
-
-LOG = [
-    LogLine(ts_ns=1, level="DEBUG", logger="a", text="one"),
-    LogLine(ts_ns=2, level="WARNING", logger="ringside.kraken", text="two"),
-    LogLine(ts_ns=3, level="ERROR", logger="b", text="three"),
-]
-
-
-def test_the_log_is_filtered_by_level_and_text() -> None:
-    """A level shows itself and what is worse; a pattern is looked for in text and logger; `!` inverts."""
-    assert [one.text for one in filter_log(LOG, level="WARNING", pattern="")] == ["two", "three"]
-    assert [one.text for one in filter_log(LOG, level="DEBUG", pattern="KRAKEN")] == ["two"]
-    assert [one.text for one in filter_log(LOG, level="DEBUG", pattern="!t")] == ["one"]
-
-
-def test_the_log_lists_what_was_repaired() -> None:
-    """Repairs of stored files stand below the problems, under a head of their own."""
-    rows = log_rows(
-        [], ["bad"], ["a.dbn: cut"], level="DEBUG", pattern="", back=0, width=60, height=9, glyphs=UNICODE
-    )
-    lines = [text_of(row) for row in rows]
-    assert ["Problems now" in lines[0], "⚠ bad" in lines[1]] == [True, True]
-    assert ["Repaired in the store" in lines[2], "⚠ a.dbn: cut" in lines[3]] == [True, True]
-
-
-def test_the_log_scrolls_and_keeps_its_shape() -> None:
-    """The newest line is at the bottom; scrolled back, it is counted as hidden."""
-    rows = log_rows(LOG, ["bad"], level="DEBUG", pattern="", back=1, width=100, height=8, glyphs=UNICODE)
-    lines = [text_of(row) for row in rows]
-    assert len(lines) == 8
-    assert {row_width(row) for row in rows} == {100}
-    assert "⚠ bad" in lines[1]
-    assert "1 newer below" in lines[2]
-    assert "two" in lines[4]
-    assert not any("three" in one for one in lines)
-
-
-def test_a_problem_is_told_to_its_end_where_there_is_room() -> None:
-    """Over as many rows as it takes; where all of them would take more than a third of the rows, each has one."""
-    told = " ".join(f"word{number}" for number in range(12))
-
-    def shown(problems: list[str]) -> list[str]:
-        rows = log_rows(LOG, problems, level="DEBUG", pattern="", back=0, width=40, height=12, glyphs=UNICODE)
-        return ["".join(text for text, _ in row) for row in rows]
-
-    whole = " ".join(" ".join(shown([told])).split())
-    assert f" ⚠ {told} ─ Log ─" in whole
-    several = shown([told, told, told])
-    assert [row.startswith(" ⚠ word0") and row.endswith("…") for row in several[1:4]] == [True, True, True]
-    assert "─ Log ─" in several[4]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""`log`: what engines logged, from the files: no engine needs to run."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from console.batch import output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from console.logbook.entry import Entry
+
+NAME = "log"
+HELP = "what engines logged: by instance, level, time and expression; follows it too"
+
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_POLL_S: Final = 0.25
+_MAX_LIMIT: Final = 10_000_000
+_LENGTH: Final = re.compile(r"(\d{1,9})(s|m|h|d|w)")
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("instance", nargs="?", default="", help="only this engine and its processes (default: all)")
+    parser.add_argument("--level", choices=LEVELS, default="debug", help="this level and worse (default: all)")
+    parser.add_argument("--match", default="", metavar="REGEX", help="lines that hold it; !REGEX those that do not")
+    parser.add_argument("--since", default="", metavar="WHEN", help="30s, 5m, 1h, 2d, or a time as 2026-11-22T07:15Z")
+    parser.add_argument("--limit", type=int, default=None, metavar="N", help="the newest N (default: 1000; 0: all)")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on with what is logged from now on")
+    output.add_format_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the entries, oldest first. The exit code is 4 when there is no log at all."""
+    from collections import deque
+
+    from config.paths import find_paths
+    from console.logbook.expression import Expression
+    from console.logbook.file import log_files
+    from console.logbook.reading import Follower, read_entries
+    from core.errors import NotFoundError, UsageError
+
+    limit = 1000 if arguments.limit is None else arguments.limit
+    if not 0 <= limit <= _MAX_LIMIT:
+        raise UsageError("bad limit", str(limit), hint=f"0 for all, up to {_MAX_LIMIT}")
+    if arguments.follow and arguments.format in ("json", "csv"):
+        raise UsageError("no end to wait for", f"--follow --format {arguments.format}", hint="--format ndjson")
+    wanted = _Wanted(arguments, Expression(arguments.match), since_ns(arguments.since))
+    directory = find_paths().logs
+    if not arguments.follow and not log_files(directory):
+        raise NotFoundError("no log", str(directory), hint="an engine writes one; see --set log.level=debug")
+    follower = Follower(directory) if arguments.follow else None
+    # Files are in order but for what several processes wrote at once.
+    found = sorted(deque(wanted.of(read_entries(directory)), maxlen=limit or None), key=lambda entry: entry.ts_ns)
+    if follower is None:
+        _write(found, arguments.format)
+        return 0
+    try:
+        _stream(found, arguments.format)
+        _go_on(follower, wanted, arguments.format)
+    finally:
+        follower.close()
+    return 0
+
+
+class _Wanted:
+    def __init__(self, arguments: argparse.Namespace, expression: Any, since_ns: int) -> None:
+        self._instance, self._level = arguments.instance, LEVELS.index(arguments.level)
+        self._expression, self._since_ns = expression, since_ns
+
+    def of(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        return (entry for entry in entries if self._holds(entry))
+
+    def _holds(self, entry: Entry) -> bool:
+        if entry.ts_ns < self._since_ns or entry.rank < self._level:
+            return False
+        name = self._instance
+        if name and entry.instance != name and not entry.instance.startswith(f"{name}."):
+            return False
+        return self._expression.empty or bool(self._expression.holds(f"{entry.part} {entry.text}"))
+
+
+def since_ns(text: str) -> int:
+    """The instant that `--since` names: so long ago, or a time in UTC; 0 when it is empty. Raises `UsageError`."""
+    from datetime import UTC, datetime
+
+    from core.clock import NS_PER_S, wall_ns
+    from core.errors import UsageError
+
+    if not text:
+        return 0
+    length = _LENGTH.fullmatch(text.strip().lower())
+    if length is not None:
+        return max(wall_ns() - int(length[1]) * _UNITS_S[length[2]] * NS_PER_S, 0)
+    try:
+        instant = datetime.fromisoformat(text.strip())
+        seconds = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        hint = "so long ago as 30s, 5m, 1h or 2d, or a time as 2026-11-22T07:15:00Z"
+        raise UsageError("no such time", ascii(text)[:40], hint=hint) from error
+    return max(int(seconds * NS_PER_S), 0)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    from core.clock import iso_ns
+
+    return {
+        "ts": iso_ns(entry.ts_ns),
+        "ts_ns": entry.ts_ns,
+        "level": entry.level,
+        "part": entry.part,
+        "logger": entry.logger,
+        "instance": entry.instance,
+        "pid": entry.pid,
+        "text": entry.text,
+        "fields": dict(entry.fields),
+        "trace": entry.trace,
+    }
+
+
+def _write(entries: Sequence[Entry], form: str) -> None:
+    if form == "table":
+        _stream(entries, form)
+        return
+    rows = [_row(entry) for entry in entries]
+    output.write_rows(rows, form=form, envelope={"schema_version": 1}, columns=tuple(_row(_nothing())))
+
+
+def _nothing() -> Entry:
+    from console.logbook.entry import Entry
+
+    return Entry(ts_ns=0, level="info", logger="", text="")
+
+
+def _stream(entries: Iterable[Entry], form: str) -> None:
+    # As they are logged: lines that can be read, a traceback below its line.
+    from console.logbook.entry import text_line
+
+    if form != "table":
+        output.write_rows([_row(entry) for entry in entries], form="ndjson")
+        return
+    with output.writing():
+        sys.stdout.writelines(f"{text_line(entry)}\n" for entry in entries)
+
+
+def _go_on(follower: Any, wanted: _Wanted, form: str) -> None:
+    from threading import Event
+
+    never = Event()
+    while True:
+        _stream(wanted.of(follower.read()), form)
+        never.wait(_POLL_S)  # nothing tells of another process's line

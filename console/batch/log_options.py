@@ -1,0 +1,59 @@
+"""How a command logs: the option for it, and the plan that the settings and the environment make of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from config.schema import Settings
+    from console.plan import LogPlan
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def add_log_option(parser: argparse._ActionsContainer) -> None:
+    """The option of every command that logs."""
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), help="how the log is written, on stderr and in its file"
+    )
+
+
+def log_plan(settings: Settings, arguments: argparse.Namespace) -> LogPlan:
+    """What is logged, and how. Raises `ConfigurationError` for a level that does not exist."""
+    from console.logbook.redact import secrets_of
+    from console.plan import LogPlan
+
+    section = settings.log
+    for part, level in section.levels.items():
+        if level not in LEVELS:
+            raise ConfigurationError("no such level", f"log.levels.{part}", hint=f"one of {', '.join(LEVELS)}")
+    return LogPlan(
+        level=section.level,
+        levels=tuple(sorted(section.levels.items())),
+        format=getattr(arguments, "log_format", None) or section.format,
+        max_bytes=section.max_bytes,
+        files=section.files,
+        secrets=secrets_of(_secret_settings(settings), os.environ),
+    )
+
+
+def _secret_settings(section: Any) -> list[str]:
+    # Whatever a section says is secret, however deep it stands.
+    import attrs
+
+    from config.hiding import is_secret
+
+    found: list[str] = []
+    for field in attrs.fields(type(section)):
+        value = getattr(section, field.name)
+        values = list(value.values()) if hasattr(value, "values") else value if isinstance(value, tuple) else [value]
+        for one in values:
+            if attrs.has(type(one)):
+                found += _secret_settings(one)
+            elif is_secret(field) and isinstance(one, str) and one:
+                found.append(one)
+    return found
