@@ -115,6 +115,9 @@ async def answer(line: bytes, operations: Mapping[str, Operation]) -> dict[str, 
         return {"v": control.VERSION, "id": number, "ok": True, "result": await operation(request)}
     except ConsoleError as error:
         return _failure(number, error.category, f"{error.operation}: {error.subject}", hint=error.hint)
+    except Exception as error:  # what somebody asks must not end what streams
+        logger.exception("answering %s", str(request.get("op")))
+        return _failure(number, "internal", f"a fault in the program: {type(error).__name__}", hint="the log has it")
 
 
 def _failure(number: Any, category: str, message: str, *, hint: str = "") -> dict[str, Any]:

@@ -86,7 +86,10 @@ class FeedHost:
         return {
             "connections": [
                 connection_row(self.connection, venue=self.venue, restarts=self.restarts)
-                | {"legs": leg_rows(self._provider), "ipc": False if self.error is not None else True if shown else None}
+                | {
+                    "legs": leg_rows(self._provider),
+                    "ipc": False if self.error is not None else True if shown else None,
+                }
             ],
             "latency": [latency_row(self.connection)],
             "delays": connection_delays(self.connection),

@@ -118,8 +118,7 @@ class Engine:
                 self.summary = status.summary(self)
                 final = status.status(self)
                 self.final_report = {
-                    name: final[name]
-                    for name in ("connections", "latency", "delays", "feeds", "rings", "intervals")
+                    name: final[name] for name in ("connections", "latency", "delays", "feeds", "rings", "intervals")
                 } | {"journal": self.journal.newest()}
         return self.summary
 

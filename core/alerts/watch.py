@@ -128,7 +128,7 @@ class Watch:
             subject=self.subject(key),
             severity=rule.severity,
             state=state,
-            value=words.number_text(value),
+            value=words.value_text(rule, value),
             threshold=words.condition_text(rule),
             message=message,
         )

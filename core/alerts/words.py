@@ -25,17 +25,29 @@ def number_text(value: float) -> str:
     return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
+def value_text(rule: Rule, value: float) -> str:
+    """A value that a rule looks at, as people write it: shares in percent, times in seconds."""
+    if rule.per or rule.metric.endswith("_ratio"):
+        return f"{number_text(value * 100)} %" if math.isfinite(value) else number_text(value)
+    return number_text(value) + (" s" if rule.metric.endswith("_seconds") and math.isfinite(value) else "")
+
+
+def threshold_text(rule: Rule) -> str:
+    """On which side of what a rule fires, as `> 10`."""
+    return f"{rule.comparison} {value_text(rule, rule.threshold)}"
+
+
 def condition_text(rule: Rule) -> str:
     """When a rule fires, as `> 10 within 300 s, for 30 s`."""
-    parts = [f"{rule.comparison} {number_text(rule.threshold)}"]
+    parts = [threshold_text(rule)]
     if rule.per:
-        parts[0] += f" a {rule.per.removeprefix('ringside_').removesuffix('_total')}"
+        parts[0] += f" of {rule.per.removeprefix('ringside_').removesuffix('_total')}"
     if rule.window_s:
         parts[0] += f" within {number_text(rule.window_s)} s"
     if rule.for_s:
         parts.append(f"for {number_text(rule.for_s)} s")
     if rule.clear is not None and rule.clear != rule.threshold:
-        parts.append(f"until {number_text(rule.clear)}")
+        parts.append(f"until {value_text(rule, rule.clear)}")
     return ", ".join(parts)
 
 
@@ -55,7 +67,7 @@ def summary_text(rule: Rule, names: Sequence[str], labels: Labels) -> str:
 
 def alert_line(rule: Rule, names: Sequence[str], labels: Labels, value: float) -> str:
     """One alert as one line of a message."""
-    return f"{subject_text(names, labels)}: {number_text(value)} ({condition_text(rule)})"
+    return f"{subject_text(names, labels)}: {value_text(rule, value)} ({condition_text(rule)})"
 
 
 def cut_lines(lines: Sequence[str]) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ def leave_for_the_right_python() -> None:
     sys.exit(
         f"ringside: this file is for CPython {built.PYTHON}, {built.LEAST_PYTHON} or newer, on {built.MACHINE};"
         f" this is {mine}\n"
-        f"  install Python {built.LEAST_PYTHON} or a later {built.PYTHON}, or build the file anew with this one: python3 zipapp.py"
+        f"  install Python {built.LEAST_PYTHON} or a later {built.PYTHON}, or build the file anew with this one:"
+        " python3 zipapp.py"
     )
 
 

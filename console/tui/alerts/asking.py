@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 import attrs
 
 from console.tui.alerts.document import Target
-from core.clock import NS_PER_S
+from core.clock import DAY_NS, NS_PER_S, parse_date
 from core.errors import UsageError
 
 DEFAULT: Final = "1h"
@@ -110,15 +109,17 @@ def _until_s(text: str, now_ns: int) -> float | None:
     match = _UNTIL.fullmatch(text)
     if match is None:
         return None
-    now = datetime.fromtimestamp(now_ns / NS_PER_S, UTC)
+    hours, minutes, seconds = (int(part or 0) for part in match.group(2, 3, 4))
+    if hours > 23 or minutes > 59 or seconds > 59:
+        return None
     try:
-        clock = time(int(match[2]), int(match[3]), int(match[4] or 0), tzinfo=UTC)
-        then = datetime.combine(date.fromisoformat(match[1]) if match[1] else now.date(), clock)
+        day = parse_date(match[1]) if match[1] else now_ns // DAY_NS
     except ValueError:
         return None
-    if not match[1] and then <= now:
-        then += timedelta(days=1)
-    return (then - now).total_seconds()
+    then_ns = day * DAY_NS + ((hours * 60 + minutes) * 60 + seconds) * NS_PER_S
+    if not match[1] and then_ns <= now_ns:
+        then_ns += DAY_NS
+    return (then_ns - now_ns) / NS_PER_S
 
 
 def _shown(text: str) -> str:

@@ -79,6 +79,21 @@ async def test_nonsense_gets_an_error(line: bytes, message: str) -> None:
 
 
 @pytest.mark.trio
+async def test_a_fault_in_an_operation_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asked hears of it without its words, the log has the traceback, and the next question is answered."""
+
+    async def stumble(_request: dict[str, Any]) -> dict[str, Any]:
+        raise KeyError("what nobody thought of")
+
+    operations = {**OPERATIONS, "stumble": stumble}
+    found = await answer(b'{"v": 1, "id": 3, "op": "stumble"}', operations)
+    assert (found["ok"], found["id"], found["error"]["category"]) == (False, 3, "internal")
+    assert "nobody thought" not in str(found)
+    assert "nobody thought of" in caplog.text
+    assert (await answer(b'{"v": 1, "id": 4, "op": "ping"}', operations))["ok"]
+
+
+@pytest.mark.trio
 async def test_an_endless_line_is_cut_off() -> None:
     """Ten megabytes without a newline end that connection, with an error if it listens; others are still served."""
     async with served() as path:

@@ -22,8 +22,9 @@ from console.alerting.recording import (
     sessions_folder,
 )
 from console.alerting.rehearsal import rehearse, rehearse_session, rule_rows
+from core.alerts.message import Message
 from core.alerts.rules import Comparison, Rule, Severity
-from core.alerts.watch import Watch
+from core.alerts.watch import Event, Watch
 from core.clock import DAY_NS, NS_PER_S
 from core.errors import ConfigurationError, NotFoundError
 from core.telemetry.frame import Column, Frame
@@ -213,7 +214,8 @@ def test_a_rehearsal_is_what_would_have_happened(tmp_path: Path) -> None:
     """The rules over the recorded session bring the events and messages that they brought while it ran."""
     labels = {name: one.labels for name, one in SERIES.items()}
     watch, writer = Watch([HOT], labels, instance="alpha"), recorder(tmp_path)
-    events, messages = [], []
+    events: list[Event] = []
+    messages: list[Message] = []
     for one in hot(300, 330, 360, 3000, 7170):
         writer.write(one)
         found = watch.look(one)

@@ -9,7 +9,7 @@ from core.alerts.matching import Matcher, index_of, matches
 from core.alerts.rules import Comparison, Severity
 from core.alerts.silences import MOST, Silences
 from core.alerts.watch import Watch
-from core.alerts.words import condition_text, number_text, subject_text
+from core.alerts.words import condition_text, number_text, subject_text, value_text
 from core.telemetry.series import SERIES
 from tests.unit.core.alerts.worlds import NAMES, at, frame, rule
 
@@ -83,8 +83,14 @@ def test_figures_are_written_as_people_do(value: float, text: str) -> None:
 
 def test_a_condition_says_all_of_it() -> None:
     """What, of what, within what time, for how long, and until where."""
-    whole = rule(per="ringside_trades_total", window_s=300, for_s=30, clear=5.0, comparison=Comparison.AT_LEAST)
-    assert condition_text(whole) == ">= 10 a trades within 300 s, for 30 s, until 5"
+    whole = rule(
+        per="ringside_trades_total", window_s=300, for_s=30, threshold=0.1, clear=0.05, comparison=Comparison.AT_LEAST
+    )
+    assert condition_text(whole) == ">= 10 % of trades within 300 s, for 30 s, until 5 %"
+    assert condition_text(rule(metric="ringside_store_lag_seconds", clear=2.5)) == "> 10 s, until 2.5 s"
+    assert value_text(rule(metric="ringside_disk_free_ratio"), 0.278) == "27.8 %"
+    assert value_text(rule(metric="ringside_disk_free_ratio"), float("nan")) == "unknown"
+    assert value_text(rule(per="ringside_trades_total"), float("inf")) == "all of it"
     assert condition_text(rule(clear=10.0)) == "> 10"
     assert subject_text((), ()) == "-"
 

@@ -66,7 +66,12 @@ def test_who_counts_in_a_thread_and_who_asks_lose_nothing_between_them() -> None
     ticks = iter(range(10**9))
     histogram = WindowedHistogram(lambda: next(ticks) * HALF_WINDOW_NS // 7)
     delays_ns = np.full(100, NS_PER_S)
-    worker = threading.Thread(target=lambda: [histogram.record_array(delays_ns) for _ in range(300)])
+
+    def count() -> None:
+        for _ in range(300):
+            histogram.record_array(delays_ns)
+
+    worker = threading.Thread(target=count)
     worker.start()
     while worker.is_alive():
         histogram.summary()
