@@ -14,7 +14,7 @@ from core.alerts.watch import Watch
 
 SCHEMA_VERSION: Final = 1
 MOST_ALERTS: Final = 1000
-_ORDER: Final = ("firing", "pending", "quiet", "unknown", "ok", "off")
+_ORDER: Final = ("firing", "pending", "quiet", "unknown", "ok", "unused", "off")
 
 
 def alert_rows(watch: Watch, *, most: int = MOST_ALERTS) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def rule_rows(watch: Watch | None, rules: Sequence[Rule], off: Sequence[Rule]) -
     rows = []
     watched = watch.watched() if watch is not None else [(0, math.nan)] * len(rules)
     for number, (rule, (count, worst)) in enumerate(zip(rules, watched, strict=True)):
-        state = _state(watch, firing.get(number, ()), worst)
+        state = _state(watch, firing.get(number, ()), worst, watched=count)
         many = sum(one.firing for one in firing.get(number, ()))
         rows.append(_rule_row(rule, state, watched=count, firing=many, value=worst))
     rows += [_rule_row(rule, "off", watched=0, firing=0, value=math.nan) for rule in off]
@@ -64,7 +64,8 @@ def handler_rows(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 _SEVERITIES: Final = ("critical", "warning", "info")
 
 
-def _state(watch: Watch | None, standings: Sequence[Standing], worst: float) -> str:
+def _state(watch: Watch | None, standings: Sequence[Standing], worst: float, *, watched: int) -> str:
+    # Of a store where nothing is stored there is nothing to watch, which is no reason to worry.
     if watch is None or not watch.looked_ns:
         return "unknown"
     firing = [one for one in standings if one.firing]
@@ -75,6 +76,8 @@ def _state(watch: Watch | None, standings: Sequence[Standing], worst: float) -> 
         return "quiet"
     if standings:
         return "pending"
+    if not watched:
+        return "unused"
     return "unknown" if math.isnan(worst) else "ok"
 
 

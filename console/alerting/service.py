@@ -65,6 +65,7 @@ class AlertService:
         self._took_ns = 0
         self._problem = ""
         self._counts = self._watch.counts()
+        self._worst = ""
         self._fired: dict[str, int] = {}
         self._messages = 0
         engine.metrics.extra.append(self._columns)
@@ -112,8 +113,15 @@ class AlertService:
         # In a thread: thousands of things to look at take some milliseconds, and the disk is asked as well.
         self._recorder.write(frame)
         found = self._watch.look(frame)
-        self._counts = self._watch.counts()
+        self._sum_up()
         return found
+
+    def _sum_up(self) -> None:
+        # Screens ask twice a second: what they are told is made once a look.
+        self._counts = self._watch.counts()
+        self._worst = next(
+            (row["summary"] for row in alert_rows(self._watch, most=1) if row["state"] == "firing"), ""
+        )
 
     def _note(self, found: Look) -> None:
         self._keep(found.events)
@@ -173,7 +181,7 @@ class AlertService:
         """Note that somebody knows of an alert, or of all of a rule. Raises `NotFoundError`."""
         async with self._turn:
             events = self._watch.acknowledge(rule, subject, by=by, now_ns=wall_ns())
-            self._counts = self._watch.counts()
+            self._sum_up()
         if not events:
             raise NotFoundError("nothing of it fires", f"{rule} {subject}".strip(), hint="see `ringside alerts list`")
         self._keep(events)
@@ -202,11 +210,10 @@ class AlertService:
 
     def describe(self) -> dict[str, Any]:
         """The alerts as the status shows them."""
-        worst = next((row["summary"] for row in alert_rows(self._watch, most=1) if row["state"] == "firing"), "")
         return {
             "enabled": True,
             **self._counts,
-            "worst": worst,
+            "worst": self._worst,
             "messages": [_toast(row) for handler in self._screens for row in handler.since(0)[-TOASTS:]],
             "bells": sum(handler.rings for handler in self._bells),
         }

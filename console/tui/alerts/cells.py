@@ -85,7 +85,7 @@ class Cells:
         calm = one.state != "firing"
         return {
             "state": rule_state(one, self.glyphs),
-            "rule": (one.name, "dim" if one.state in ("off", "unknown") else "symbol"),
+            "rule": (one.name, "dim" if one.state in ("off", "unused", "unknown") else "symbol"),
             "severity": (one.severity, "dim" if calm else severity_style(one.severity)),
             "value": (one.value_text or self.glyphs.dash, "text" if one.value_text else "dim"),
             "bar": self._bar(one),

@@ -20,8 +20,9 @@ QUIET: Final = "quiet"
 OK: Final = "ok"
 OFF: Final = "off"
 UNKNOWN: Final = "unknown"
+UNUSED: Final = "unused"
 RESOLVED: Final = "resolved"
-RULE_STATES: Final = (FIRING, PENDING, QUIET, UNKNOWN, OK, OFF)
+RULE_STATES: Final = (FIRING, PENDING, QUIET, UNKNOWN, OK, UNUSED, OFF)
 """What a rule can be, what needs somebody first."""
 
 

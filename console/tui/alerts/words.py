@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from console.tui.alerts.document import FIRING, OFF, OK, PENDING, QUIET, RESOLVED, Alert, Event, Handler, Rule
+from console.tui.alerts.document import (
+    FIRING,
+    OFF,
+    OK,
+    PENDING,
+    QUIET,
+    RESOLVED,
+    UNUSED,
+    Alert,
+    Event,
+    Handler,
+    Rule,
+)
 from console.tui.text import Cell, Glyphs, clock_text, grouped, moment_text
 from core.clock import DAY_NS, NS_PER_S
 
@@ -41,6 +53,7 @@ def rule_state(rule: Rule, glyphs: Glyphs) -> Cell:
         QUIET: (glyphs.quiet, "dim"),
         OK: (glyphs.light, "up"),
         OFF: (glyphs.dash, "dim"),
+        UNUSED: (glyphs.quiet, "dim"),
     }.get(rule.state, ("?", "dim"))
     return f"{sign} {rule.state}", style
 
@@ -111,9 +124,13 @@ def note_text(alert: Alert, *, now_ns: int) -> str:
     return f"told again {left_text(alert.next_ns, now_ns=now_ns)}" if alert.next_ns else ""
 
 
+_UNITS: Final = frozenset({"%", "s"})
+
+
 def limit_text(text: str) -> str:
     """A threshold without what follows it: `> 10` of `> 10 within 300 s, for 30 s`."""
-    return " ".join(text.split(" ")[:2]).rstrip(",")
+    words = text.replace(",", "").split(" ")
+    return " ".join(words[: 3 if words[2:] and words[2] in _UNITS else 2])
 
 
 def things_text(count: int, noun: str) -> str:

@@ -160,7 +160,9 @@ def test_times_are_short_and_have_their_zone() -> None:
 
 def test_notes_and_limits_fit_their_columns() -> None:
     """A threshold without its window; until when and by whom, or when somebody is told."""
-    assert limit_text("> 0.05 a trades within 300 s, for 60 s") == "> 0.05"
+    assert limit_text("> 5 % of trades within 300 s, for 60 s") == "> 5 %"
+    assert limit_text("> 10 s, for 30 s") == "> 10 s"
+    assert limit_text("") == ""
     assert limit_text("< 1, for 30 s") == "< 1"
     one = Alert(id=("a", ""), rule="a")
     assert note_text(one, now_ns=NOW_NS) == ""
