@@ -85,7 +85,7 @@ def test_an_expression_is_typed(see: See, journal: Journal) -> None:
         await console.press("8")
         await console.until("KRAKEN connected")
         await console.press("slash", *"(kra")
-        screen = await console.until("the ( is never closed")
+        screen = await console.until("missing ): (kra")
         assert "KRAKEN connected" in screen
         await console.press(*"ken|x)", "enter")
         await console.until("1 of 501")

@@ -89,7 +89,7 @@ def test_every_form_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--match", "(a"], "the ( is never closed"),
+        (["--match", "(a"], "missing ): (a"),
         (["--since", "yesterday"], "no such time"),
         (["--since", "99999999999d"], "no such time"),
         (["--limit", "-1"], "bad limit"),
