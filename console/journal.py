@@ -13,16 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from console.logbook.entry import (
-    PREFIX,
-    RANKS,
-    ROOT,
-    Entry,
-    entry_of,
-    json_line,
-    plain,
-    text_line,
-)
+import attrs
+
+from console.logbook.entry import PREFIX, RANKS, ROOT, Entry, entry_of, json_line, text_line
 from console.logbook.file import LogFile
 from console.logbook.redact import Redactor
 from console.plan import LogPlan
@@ -34,10 +27,9 @@ STATUS_LINES: Final = 50
 """Of which the status has the newest."""
 PAGE_LINES: Final = 500
 """The most that one answer over the control channel has."""
-_KEPT_TRACES: Final = 50
+KEPT_TRACES: Final = 50
+"""The newest tracebacks, which are long. The others are in the file."""
 _SHOWN_TEXT: Final = 500
-
-__all__ = ["Journal", "close_journal", "closing_journal", "open_journal", "plain"]
 
 
 class Journal:
@@ -46,19 +38,22 @@ class Journal:
     def __init__(self) -> None:
         self.epoch_ns = wall_ns()
         self._entries: deque[tuple[int, Entry]] = deque(maxlen=KEPT_LINES)
-        self._traces: deque[tuple[int, str]] = deque(maxlen=_KEPT_TRACES)
+        self._traces: dict[int, str] = {}
         self._sequence = 0
 
     def keep(self, entry: Entry) -> None:
-        """Remember one entry."""
+        """Remember one entry, and its traceback beside it for as long as it is one of the newest."""
         self._sequence += 1
-        self._entries.append((self._sequence, entry))
         if entry.trace:
-            self._traces.append((self._sequence, entry.trace))
+            self._traces[self._sequence] = entry.trace
+            entry = attrs.evolve(entry, trace="")
+            if len(self._traces) > KEPT_TRACES:
+                del self._traces[next(iter(self._traces))]
+        self._entries.append((self._sequence, entry))
 
     def lines(self, newest: int = KEPT_LINES) -> list[dict[str, Any]]:
         """The newest of the remembered lines, newest last."""
-        return [_row(number, entry) for number, entry in list(self._entries)[-newest:]]
+        return [self._row(number, entry) for number, entry in list(self._entries)[-newest:]]
 
     def page(self, *, after: int = 0, limit: int = PAGE_LINES, level: str = "debug") -> dict[str, Any]:
         """At most `limit` lines of at least `level` that follow the line number `after`, oldest first. `looked_at` is
@@ -72,7 +67,7 @@ class Journal:
                 break
             looked_at = number
             if entry.rank >= rank:
-                rows.append(_row(number, entry))
+                rows.append(self._row(number, entry))
         return {
             "epoch_ns": self.epoch_ns,
             "first": first,
@@ -90,22 +85,21 @@ class Journal:
         """One line in full, with its extra fields and its traceback; None when it is not kept."""
         for known, entry in reversed(list(self._entries)):
             if known == number:
-                row = _row(number, entry) | {"text": entry.text, "fields": dict(entry.fields)}
-                return row | {"trace": next((trace for at, trace in list(self._traces) if at == number), "")}
+                row = self._row(number, entry) | {"text": entry.text, "fields": dict(entry.fields)}
+                return row | {"trace": self._traces.get(number, "")}
         return None
 
-
-def _row(number: int, entry: Entry) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "sequence": number,
-        "ts_ns": entry.ts_ns,
-        "level": entry.level,
-        "logger": entry.logger,
-        "text": entry.text[:_SHOWN_TEXT],
-        "pid": entry.pid,
-    }
-    more = bool(entry.trace or entry.fields or len(entry.text) > _SHOWN_TEXT)
-    return row | ({"more": True} if more else {})
+    def _row(self, number: int, entry: Entry) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "sequence": number,
+            "ts_ns": entry.ts_ns,
+            "level": entry.level,
+            "logger": entry.logger,
+            "text": entry.text[:_SHOWN_TEXT],
+            "pid": entry.pid,
+        }
+        more = number in self._traces or entry.fields or len(entry.text) > _SHOWN_TEXT
+        return row | ({"more": True} if more else {})
 
 
 class Levels:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
 from console.control_server import serve_control
-from console.journal import KEPT_LINES, Journal, close_journal, closing_journal, open_journal
+from console.journal import KEPT_LINES, KEPT_TRACES, Journal, close_journal, closing_journal, open_journal
 from console.journal_link import Repeater
 from console.log_operations import log_operations
 from console.plan import LogPlan
@@ -170,6 +172,29 @@ def test_one_line_is_told_in_full() -> None:
     assert whole["trace"].endswith("ValueError: why")
     with pytest.raises(NotFoundError):
         _asked(journal, sequence=2)
+
+
+def test_the_newest_tracebacks_are_kept() -> None:
+    """After many errors every line is there and the last tracebacks, and nothing says that there is more of the others;
+    so many are all that the journal holds."""
+    journal = Journal()
+    gc.collect()
+    for number in range(200):
+        journal.keep(attrs.evolve(_told(f"line {number}"), trace=_Trace(f"trace {number}")))
+    wholes = [journal.whole(number) or {} for number in range(1, 201)]
+    assert [whole["text"] for whole in wholes] == [f"line {number}" for number in range(200)]
+    kept = [whole["trace"] for whole in wholes if whole["trace"]]
+    assert kept == [f"trace {number}" for number in range(200 - KEPT_TRACES, 200)]
+    assert [line.get("more", False) for line in journal.lines()] == [False] * (200 - KEPT_TRACES) + [
+        True
+    ] * KEPT_TRACES
+    del wholes, kept
+    assert sum(isinstance(one, _Trace) for one in gc.get_objects()) == KEPT_TRACES
+
+
+class _Trace(str):
+    # One that can be found again in memory.
+    pass
 
 
 @pytest.mark.parametrize(
