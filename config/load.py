@@ -21,8 +21,6 @@ from config.problems import Origin, Problem, SettingsError
 from config.reading import build
 from config.schema import Settings
 
-__all__ = ["Examined", "LoadedSettings", "SettingsError", "dump", "examine", "load"]
-
 
 @attrs.frozen
 class LoadedSettings:

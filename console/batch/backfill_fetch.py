@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from console.batch.fetch import prepare, run
+from console.batch import fetch
 
-__all__ = ["prepare", "run"]
+prepare, run = fetch.prepare, fetch.run

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from config.load import LoadedSettings, SettingsError, load
+from config.load import LoadedSettings, load
 from config.operations import AlertingSettings, MetricsSettings
 from config.paths import Paths, find_paths
+from config.problems import SettingsError
 from config.schema import AddressSettings, BackfillSettings, CacheSettings, Settings, VenueSettings
 from console.batch.log_options import log_plan
 from console.plan import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.load import SettingsError
+from config.problems import SettingsError
 from config.save import change_setting
 from config.schema import EngineSettings
 from console.batch import output

@@ -9,8 +9,9 @@ from typing import Final
 
 import attrs
 
-from config.load import SettingsError, load
+from config.load import load
 from config.paths import Paths, find_paths
+from config.problems import SettingsError
 from config.schema import Settings
 
 OK_MODE_OF_DIRECTORY: Final = 0o700

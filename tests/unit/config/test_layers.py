@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from config import layers
-from config.load import SettingsError, examine, load
+from config.load import examine, load
 from config.paths import find_paths
+from config.problems import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
 

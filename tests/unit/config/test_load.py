@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from config.load import SettingsError, dump, load
+from config.load import dump, load
 from config.paths import find_paths
+from config.problems import SettingsError
 from config.schema import Settings
 
 

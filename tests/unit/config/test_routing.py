@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.load import SettingsError, dump, load
+from config.load import dump, load
+from config.problems import SettingsError
 from config.schema import RouteSettings, RoutingSettings
 
 TEXT = """

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from config import save
-from config.load import SettingsError, load
+from config.load import load
+from config.problems import SettingsError
 from config.save import ABSENT, change_setting, value_at
 
 PLACE = ("engine", "symbols")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.load import SettingsError, dump, load
+from config.load import dump, load
+from config.problems import SettingsError
 from config.schema import AccountsSettings
 from console.account_settings import accounts_of, paper_accounts_of
 from core.errors import ConfigurationError
