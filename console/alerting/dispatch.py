@@ -21,7 +21,7 @@ from core.clock import WallClock, wall_ns
 
 _CLOSE_S: Final = 2.0
 
-logger = logging.getLogger("ringside.alerting")
+logger = logging.getLogger("ringside.alerts")
 
 
 class Dispatcher:

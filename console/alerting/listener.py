@@ -32,7 +32,7 @@ PAUSE_S: Final = 30.0
 LONGEST_PAUSE_S: Final = 300.0
 LONGEST_ASKED_S: Final = 3600.0
 
-logger = logging.getLogger("ringside.alerting")
+logger = logging.getLogger("ringside.alerts")
 
 
 class State(enum.StrEnum):

@@ -21,7 +21,7 @@ LONGEST_PAUSE_S: Final = 15.0
 LONGEST_ASKED_S: Final = 30.0
 """A wait that the other side asks for up to which a message is held in hand; a longer one is for the next round."""
 
-logger = logging.getLogger("ringside.alerting")
+logger = logging.getLogger("ringside.alerts")
 
 Uniform = Callable[[float, float], float]
 

@@ -36,7 +36,7 @@ _GONE_S: Final = 5.0
 _LAST_WORDS_S: Final = 0.2
 _BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 
-logger = logging.getLogger("ringside.alerting")
+logger = logging.getLogger("ringside.alerts")
 
 
 class ProgramHandler:

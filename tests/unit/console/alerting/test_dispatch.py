@@ -154,7 +154,7 @@ async def test_nothing_is_lost_while_it_is_down(autojump_clock: MockClock, caplo
     """What came in the meantime is told in one digest when it hears again; the log tells of the change alone."""
     handler = Remembering(desk(attempts=1))
     handler.act = failing(DOWN)
-    caplog.set_level(logging.INFO, "ringside.alerting")
+    caplog.set_level(logging.INFO, "ringside.alerts")
     async with running([handler]) as dispatcher:
         for _ in range(100):
             dispatcher.tell(message())

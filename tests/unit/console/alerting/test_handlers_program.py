@@ -79,7 +79,7 @@ async def test_how_it_ends_matters(script, line: str, error: type[ConsoleError],
 @pytest.mark.trio
 async def test_what_it_prints_is_logged_when_it_fails(script, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
     """The end of it, in one line that can be printed; nothing when it succeeds."""
-    caplog.set_level(logging.DEBUG, "ringside.alerting")
+    caplog.set_level(logging.DEBUG, "ringside.alerts")
     await tell(script("echo all is well"))
     assert caplog.text == ""
     with pytest.raises(TransientError):
