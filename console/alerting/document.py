@@ -115,12 +115,12 @@ def _alert_row(watch: Watch, one: Standing) -> dict[str, Any]:
         "value": _number(one.value),
         "value_text": words.value_text(rule, one.value),
         "threshold_text": words.condition_text(rule),
-        "since_ns": one.since_ns,
+        "since_ns": watch.wall_ns(one.since_ns),
         "summary": words.summary_text(rule, teller.names(one.key.rule), one.key.labels),
         "quiet": why,
         "quiet_by": quiet.by if quiet is not None else known.by if known is not None else "",
         "quiet_until_ns": quiet.until_ns if quiet is not None else 0,
-        "next_ns": 0 if why else teller.next_ns(one.key),
+        "next_ns": 0 if why else watch.wall_ns(teller.next_ns(one.key)),
     }
 
 

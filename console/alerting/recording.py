@@ -1,6 +1,7 @@
 """The figures of an engine's session on the disk, look by look, so that other rules can be tried on them afterwards.
 
-One compressed file a session. A line holds what changed since the line before; a kill costs the last one at most.
+One compressed file a session, and a new one each day. A line holds what changed since the line before; a kill costs
+the last one at most.
 """
 
 from __future__ import annotations
@@ -90,16 +91,18 @@ class FrameRecorder:
         self._file: gzip.GzipFile | None = None
         self._before: dict[str, Column] = {}
         self._failed = False
+        self._day = 0
 
     def write(self, frame: Frame) -> None:
         """Add one frame."""
         try:
-            if self._file is None:
+            if self._file is None or frame.time_ns // DAY_NS != self._day:
+                self.close()
                 self._open(frame.time_ns)
             self._write_line(self._changes(frame))
-        except OSError as error:
+        except (OSError, ValueError, zlib.error) as error:
             if not self._failed:
-                _logger.warning("the figures for rehearsals are not recorded: %s", error.strerror or error)
+                _logger.warning("the figures for rehearsals are not recorded: %s", error)
             self._failed = True
             self.close()
         else:
@@ -122,7 +125,7 @@ class FrameRecorder:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         _prune(self._folder, now_ns, keep_days=self._keep_days, but=path)
         self._file = gzip.GzipFile(path, "wb", mtime=0)
-        self._before = {}
+        self._before, self._day = {}, now_ns // DAY_NS
         self._write_line({"schema_version": 1, "instance": self._instance, "begin_ns": now_ns})
 
     def _write_line(self, line: object) -> None:

@@ -16,6 +16,8 @@ from core.errors import ConfigurationError
 from core.telemetry.series import SERIES, Series
 
 MAX_S: Final = 30 * 86_400.0
+MAX_WINDOW_S: Final = 86_400.0
+"""So long the figures of each look are kept in memory at most."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _PREFIX: Final = "ringside_"
 _COMPARISONS: Final = {
@@ -24,7 +26,7 @@ _COMPARISONS: Final = {
     "below": Comparison.BELOW,
     "at_most": Comparison.AT_MOST,
 }
-_LIMITS_S: Final = ("window_secs", "for_secs", "cooldown_secs")
+_LIMITS_S: Final = {"window_secs": MAX_WINDOW_S, "for_secs": MAX_S, "cooldown_secs": MAX_S}
 
 
 def rules_of(settings: AlertingSettings) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
@@ -75,10 +77,10 @@ def _problems(name: str, one: RuleSettings, known: Mapping[str, Rule], names: se
         value = getattr(one, key)
         if value is not None and not abs(value) < 1e18:  # nor what is no number
             yield f".{key}: must be a number that can be reached"
-    for key in _LIMITS_S:
+    for key, most in _LIMITS_S.items():
         value = getattr(one, key)
-        if value is not None and not 0 <= value <= MAX_S:
-            yield f".{key}: must be from 0 to {MAX_S:g} seconds"
+        if value is not None and not 0 <= value <= most:
+            yield f".{key}: must be from 0 to {most:g} seconds"
     if ours is None and (not one.metric or not given):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""

@@ -24,6 +24,7 @@ from console.alerting.keeping import AlertKeeper
 from console.alerting.recording import FrameRecorder
 from console.alerting.silence_file import SilenceFile
 from core.alerts.matching import Match
+from core.alerts.silences import Silences
 from core.alerts.watch import Event, Look, Watch
 from core.clock import NS_PER_MS, NS_PER_S, monotonic_ns, wall_ns
 from core.errors import ConsoleError, NotFoundError
@@ -52,7 +53,8 @@ class AlertService:
         self._watch = Watch(plan.rules, {name: one.labels for name, one in SERIES.items()}, instance=self._instance)
         self._turn = trio.Lock()  # a look is made in a thread, and nobody else may touch the watch meanwhile
         self._file = SilenceFile(engine.plan.state_directory)
-        self._file_ns = -1
+        self._file_version: object = None
+        self._unread = ""
         # Where there is a screen it rings the bell; a daemon rings that of its own terminal.
         handlers = make_handlers(plan.handlers, terminal=sys.stderr if engine.plan.host == "daemon" else None)
         self._screens = [handler for handler in handlers if isinstance(handler, ScreenHandler)]
@@ -62,6 +64,7 @@ class AlertService:
             engine.plan.state_directory, engine.plan.store.database_url, keep_days=plan.keep_days
         )
         self._recorder = FrameRecorder(engine.plan.state_directory, self._instance, keep_days=plan.keep_days)
+        self._keeping = trio.CancelScope(shield=True)
         self._took_ns = 0
         self._problem = ""
         self._counts = self._watch.counts()
@@ -75,7 +78,7 @@ class AlertService:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._dispatcher.run)
-                nursery.start_soon(self._keeper.run)
+                nursery.start_soon(self._run_keeper)
                 nursery.start_soon(self._follow_silences)
                 task_status.started()
                 try:
@@ -83,8 +86,14 @@ class AlertService:
                 finally:
                     with trio.move_on_after(DRAIN_S + 1, shield=True):
                         await self._dispatcher.drain(DRAIN_S)
+                    self._keeping.cancel()
         finally:
             self._recorder.close()
+
+    async def _run_keeper(self) -> None:
+        # Ended by `run` alone, after the last look: what that brought is history too.
+        with self._keeping:
+            await self._keeper.run()
 
     async def _keep_looking(self) -> None:
         next_s = trio.current_time()
@@ -111,9 +120,9 @@ class AlertService:
 
     def _look(self, frame: Frame) -> Look:
         # In a thread: thousands of things to look at take some milliseconds, and the disk is asked as well.
-        self._recorder.write(frame)
         found = self._watch.look(frame)
         self._sum_up()
+        self._recorder.write(frame)
         return found
 
     def _sum_up(self) -> None:
@@ -143,14 +152,20 @@ class AlertService:
             await trio.sleep(SILENCE_LOOK_S)
 
     async def _read_silences(self) -> None:
-        changed_ns = self._file.changed_ns()
-        if changed_ns == self._file_ns:
-            return
         try:
-            self._watch.teller.silences = await trio.to_thread.run_sync(self._file.read)
+            version, silences = await trio.to_thread.run_sync(self._changed_silences)
         except ConsoleError as error:
-            logger.warning("silences are not in force: %s", error)
-        self._file_ns = changed_ns
+            if str(error) != self._unread:
+                logger.warning("silences stay as they were: %s", error)
+            self._unread = str(error)
+            return
+        self._file_version, self._unread = version, ""
+        if silences is not None:
+            self._watch.teller.silences = silences
+
+    def _changed_silences(self) -> tuple[object, Silences | None]:
+        version = self._file.version()
+        return version, None if version == self._file_version else self._file.read()
 
     # -- what people ask and do -----------------------------------------------------------------------------------
 
@@ -158,24 +173,27 @@ class AlertService:
         """Everything there is to know, with the newest `history` lines of what happened."""
         newest = await self._keeper.newest(history)
         async with self._turn:
-            watch = self._watch
-            return {
-                "schema_version": SCHEMA_VERSION,
-                "instance_id": self._instance,
-                "now_ns": wall_ns(),
-                "enabled": True,
-                "interval_s": self._plan.interval_s,
-                "looked_ns": watch.looked_ns,
-                "took_ms": round(self._took_ns / NS_PER_MS, 3),
-                "problem": self._problem or self._keeper.state.problem,
-                "counts": watch.counts(),
-                "rules": rule_rows(watch, self._plan.rules, self._plan.off),
-                "alerts": alert_rows(watch),
-                "alerts_total": len(watch.standings),
-                "silences": silence_rows(watch),
-                "handlers": handler_rows(self._dispatcher.states()),
-                "history": [attrs.asdict(row) for row in newest],
-            }
+            return await trio.to_thread.run_sync(self._document, newest)
+
+    def _document(self, newest: list[AlertRow]) -> dict[str, Any]:
+        watch = self._watch
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "instance_id": self._instance,
+            "now_ns": wall_ns(),
+            "enabled": True,
+            "interval_s": self._plan.interval_s,
+            "looked_ns": watch.looked_ns,
+            "took_ms": round(self._took_ns / NS_PER_MS, 3),
+            "problem": self._problem or self._keeper.state.problem,
+            "counts": watch.counts(),
+            "rules": rule_rows(watch, self._plan.rules, self._plan.off),
+            "alerts": alert_rows(watch),
+            "alerts_total": len(watch.standings),
+            "silences": silence_rows(watch),
+            "handlers": handler_rows(self._dispatcher.states()),
+            "history": [attrs.asdict(row) for row in newest],
+        }
 
     async def acknowledge(self, rule: str, subject: str, *, by: str) -> dict[str, Any]:
         """Note that somebody knows of an alert, or of all of a rule. Raises `NotFoundError`."""

@@ -27,12 +27,13 @@ class SilenceFile:
     def __init__(self, state_directory: Path) -> None:
         self._path = state_directory / "alerts" / "silences.json"
 
-    def changed_ns(self) -> int:
-        """When it was written last; 0 when there is none."""
+    def version(self) -> tuple[int, int]:
+        """Another one after each change; zeros when there is no file."""
         try:
-            return self._path.stat().st_mtime_ns
+            found = self._path.stat()
         except OSError:
-            return 0
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
 
     def read(self) -> Silences:
         """Those that are in force. Raises `ConfigurationError` when the file makes no sense."""
@@ -46,8 +47,10 @@ class SilenceFile:
         try:
             if len(content) > MAX_BYTES:
                 raise ValueError("too large")
-            return Silences(_silence(one) for one in json.loads(content)["silences"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            document = json.loads(content)
+            known = [_silence(one) for one in document["silences"]]
+            return Silences(known, next_number=int(document.get("next_number", 1)))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             hint = "remove it: alerts are then told again"
             raise ConfigurationError(_READING, f"{self._path} makes no sense", hint=hint) from error
 
@@ -95,7 +98,7 @@ class SilenceFile:
         try:
             fd, name = tempfile.mkstemp(prefix=".silences.", dir=self._path.parent)
             with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump({"schema_version": 1, "silences": rows}, file)
+                json.dump({"schema_version": 1, "next_number": silences.next_number, "silences": rows}, file)
             Path(name).replace(self._path)
         except OSError as error:
             raise ConfigurationError(_WRITING, f"{self._path}: {error.strerror}") from error

@@ -5,7 +5,7 @@ Pure. What is not known is not a number.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -44,25 +44,23 @@ class Past:
         wanted = [measure for measure in measures if measure.window_ns]
         self._names = {name for measure in wanted for name in (measure.metric, measure.per) if name}
         self._longest_ns = max((measure.window_ns for measure in wanted), default=0)
-        self._kept: deque[tuple[int, Mapping[str, Column]]] = deque()
+        self._times: list[int] = []
+        self._kept: list[Mapping[str, Column]] = []
 
     def keep(self, frame: Frame) -> None:
         """Remember what may be asked for, and forget what no window reaches any more."""
         if not self._names:
             return
-        found = {name: frame.columns[name] for name in self._names if name in frame.columns}
-        self._kept.append((frame.time_ns, found))
-        while len(self._kept) > 1 and self._kept[1][0] <= frame.time_ns - self._longest_ns:
-            self._kept.popleft()
+        self._times.append(frame.time_ns)
+        self._kept.append({name: frame.columns[name] for name in self._names if name in frame.columns})
+        reached = bisect_right(self._times, frame.time_ns - self._longest_ns) - 1
+        if reached > 0:
+            del self._times[:reached], self._kept[:reached]
 
     def before(self, instant_ns: int, name: str) -> Column:
         """A series as it was at `instant_ns`: at the newest frame that is not after it; empty before the first."""
-        found = EMPTY
-        for time_ns, columns in self._kept:
-            if time_ns > instant_ns:
-                break
-            found = columns.get(name, EMPTY)
-        return found
+        place = bisect_right(self._times, instant_ns) - 1
+        return self._kept[place].get(name, EMPTY) if place >= 0 else EMPTY
 
 
 def measured(measure: Measure, frame: Frame, past: Past) -> Column:

@@ -29,10 +29,11 @@ class Silence:
 
 
 class Silences:
-    """Those that are in force, the oldest first."""
+    """Those that are in force, the oldest first. The next one gets `next_number`: none has that of another."""
 
-    def __init__(self, known: Iterable[Silence] = ()) -> None:
+    def __init__(self, known: Iterable[Silence] = (), *, next_number: int = 1) -> None:
         self._all = {one.number: one for one in known}
+        self.next_number = max([next_number, *(number + 1 for number in self._all)])
 
     def __iter__(self) -> Iterator[Silence]:
         """The silences themselves, as they are now."""
@@ -40,7 +41,7 @@ class Silences:
 
     def add(self, rule: str, match: Match, *, until_ns: int, by: str = "", comment: str = "") -> Silence:
         """One more; it gets the next number. Beyond `MOST` the oldest goes."""
-        number = max(self._all, default=0) + 1
+        number, self.next_number = self.next_number, self.next_number + 1
         added = Silence(number=number, rule=rule, match=tuple(match), until_ns=until_ns, by=by, comment=comment)
         self._all[number] = added
         if len(self._all) > MOST:

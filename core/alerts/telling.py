@@ -31,11 +31,13 @@ _Inhibiting = dict[int, list[tuple[str, tuple[int, ...], set[Labels]]]]
 
 @attrs.define
 class _Told:
-    # What was told of a group: when last, how long nothing more is, and whether people think that it fires.
+    # What was told of a group: when last, for how long it is not repeated, of which alerts, and with which labels.
+    # Since `ended_ns` nothing of it fires; 0 while something does.
     at_ns: int
     wait_s: float
-    open: bool
-    last: Labels
+    keys: set[Key]
+    labels: Labels
+    ended_ns: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +60,7 @@ class Teller:
         self._rules = tuple(rules)
         self._names = [tuple(label_names.get(rule.metric, ())) for rule in rules]
         self._instance = instance
+        self._wall_ns = 0
         self._groups: dict[Group, _Told] = {}
         self._inhibited_ns: dict[Key, int] = {}
         numbers = {rule.name: number for number, rule in enumerate(self._rules)}
@@ -72,9 +75,13 @@ class Teller:
         told = self._groups.get(self._group(key))
         return 0 if told is None else told.at_ns + round(told.wait_s * NS_PER_S)
 
-    def tell(self, standings: Sequence[Standing], now_ns: int) -> list[Message]:
-        """What people are to be told now, the worst first, given everything that is beyond its threshold."""
-        self.silences.expire(now_ns)
+    def tell(self, standings: Sequence[Standing], now_ns: int, *, wall_ns: int) -> list[Message]:
+        """What people are to be told now, the worst first, given everything that is beyond its threshold.
+
+        `now_ns` never goes back; `wall_ns` is what clocks on walls show, by which silences end.
+        """
+        self._wall_ns = wall_ns
+        self.silences.expire(wall_ns)
         firing = [one for one in standings if one.firing]
         if self.acknowledged:
             for key in self.acknowledged.keys() - {one.key for one in firing}:
@@ -140,31 +147,38 @@ class Teller:
     # -- what --------------------------------------------------------------------------------------------------------
 
     def _tell_firing(self, group: Group, members: list[Standing], now_ns: int) -> Message | None:
-        rule, told = self._rules[group[0]], self._groups.get(group)
-        if told is not None and now_ns < told.at_ns + round(told.wait_s * NS_PER_S):
-            return None
-        wait_s = rule.cooldown_s if told is None else min(told.wait_s * 2, max(rule.max_cooldown_s, rule.cooldown_s))
-        kind = Kind.REPEATED if told is not None and told.open else Kind.FIRING
-        last = members[0].key.labels if len(members) == 1 else self._several(members)
-        self._groups[group] = _Told(now_ns, wait_s, True, last)
-        return self._message(group[0], kind, last, members, now_ns)
+        rule, told, wait_s = self._rules[group[0]], self._groups.get(group), self._rules[group[0]].cooldown_s
+        keys = {one.key for one in members}
+        if told is not None:
+            # Of what is new in a group people hear sooner than of what they know.
+            due_s = told.wait_s if keys <= told.keys else min(told.wait_s, rule.cooldown_s)
+            if now_ns < told.at_ns + round(due_s * NS_PER_S):
+                return None
+            wait_s = min(told.wait_s * 2, max(rule.max_cooldown_s, rule.cooldown_s))
+        labels = members[0].key.labels if len(members) == 1 else self._several(members)
+        self._groups[group] = _Told(now_ns, wait_s, keys, labels)
+        kind = Kind.FIRING if told is None else Kind.REPEATED
+        return self._message(group[0], kind, labels, members)
 
     def _tell_ended(self, firing: Mapping[Group, object], now_ns: int) -> list[Message]:
+        # That something is over is told when it stayed so: what flaps is one alert, and nobody who was told that it
+        # is over waits for hours to hear that it fires again.
         found = []
         for group, told in list(self._groups.items()):
+            number = group[0]
             if group in firing:
+                told.ended_ns = 0
                 continue
-            if told.open:
-                told.open = False
-                rule = self._rules[group[0]]
-                labels = words.by_name(self._names[group[0]], told.last)
-                if self.silences.covering(rule.name, labels) is None:
-                    found.append(self._message(group[0], Kind.RESOLVED, told.last, (), now_ns))
-            if now_ns >= told.at_ns + round(told.wait_s * NS_PER_S):
-                del self._groups[group]  # well for as long as nobody would have been told: the next time is a first
+            told.ended_ns = told.ended_ns or now_ns
+            if now_ns - told.ended_ns < round(self._rules[number].cooldown_s * NS_PER_S):
+                continue
+            del self._groups[group]
+            labels = words.by_name(self._names[number], told.labels)
+            if self.silences.covering(self._rules[number].name, labels) is None:
+                found.append(self._message(number, Kind.RESOLVED, told.labels, ()))
         return found
 
-    def _message(self, number: int, kind: Kind, labels: Labels, members: Sequence[Standing], now_ns: int) -> Message:
+    def _message(self, number: int, kind: Kind, labels: Labels, members: Sequence[Standing]) -> Message:
         rule, names = self._rules[number], self._names[number]
         ordered = sorted(members, key=lambda one: one.value, reverse=rule.comparison.is_upper)
         title = words.summary_text(rule, names, labels)
@@ -180,7 +194,7 @@ class Teller:
             lines=words.cut_lines(lines),
             runbook="" if kind is Kind.RESOLVED else rule.runbook,
             count=max(len(ordered), 1),
-            time_ns=now_ns,
+            time_ns=self._wall_ns,
         )
 
     def labels(self, key: Key) -> Mapping[str, str]:

@@ -46,16 +46,23 @@ class Watch:
         self.teller = Teller(rules, label_names, instance=instance)
         self.standings: list[Standing] = []
         self.looked_ns = 0
+        self._behind_ns = 0  # by how much the clock was put back since the first look
         self._evaluator = Evaluator(rules, label_names)
 
     def look(self, frame: Frame) -> Look:
-        """Take in one frame."""
-        changes = self._evaluator.look(frame)
+        """Take in one frame. A clock that was put back moves nothing: what lasted goes on to last."""
+        self._behind_ns += max(self.looked_ns - frame.time_ns, 0) if self.looked_ns else 0
+        now_ns = frame.time_ns + self._behind_ns
+        changes = self._evaluator.look(Frame(now_ns, frame.columns))
         self.standings = self._evaluator.standings()
         self.looked_ns = frame.time_ns
-        messages = self.teller.tell(self.standings, frame.time_ns)
+        messages = self.teller.tell(self.standings, now_ns, wall_ns=frame.time_ns)
         events = [self._event(change, frame.time_ns) for change in changes]
         return Look(time_ns=frame.time_ns, events=tuple(events), messages=tuple(messages))
+
+    def wall_ns(self, instant_ns: int) -> int:
+        """What the clock of now would have shown at an instant of a standing, or of the teller."""
+        return instant_ns - self._behind_ns if instant_ns else 0
 
     def watched(self) -> list[tuple[int, float]]:
         """As `Evaluator.watched`."""

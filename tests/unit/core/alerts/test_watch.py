@@ -33,6 +33,20 @@ def test_every_change_is_history_whoever_is_told() -> None:
     ]
 
 
+def test_a_clock_that_is_put_back_moves_nothing() -> None:
+    """What lasts goes on to last, nobody is told that it is over, and what is told again is told in time."""
+    watch = Watch([rule(for_s=60, cooldown_s=300)], NAMES, instance="alpha")
+    told = []
+    for look in range(40):
+        second = look * 30 - (3600 if look > 5 else 0)
+        found = watch.look(frame(second, heat={BTC: 11}))
+        told += [(look, message.kind.value) for message in found.messages]
+        assert [event.state for event in found.events] == (["firing"] if look == 2 else [])
+    assert told == [(2, "firing"), (13, "repeated"), (33, "repeated")]
+    (standing,) = watch.standings
+    assert watch.wall_ns(standing.since_ns) == at(30 - 3600)
+
+
 def test_somebody_may_acknowledge_one_or_all() -> None:
     """By what it is about, or all of a rule at once; what does not fire cannot be acknowledged, nor twice."""
     watch = Watch([rule()], NAMES, instance="alpha")
