@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import attrs
 import trio
+
+from tests.servers.tcp import listening
 
 
 @attrs.frozen
@@ -48,25 +49,6 @@ CLOSES = b"\0"
 HUGE = b"\1"
 ENDLESS_HEADERS = b"\2"
 HALF = b"\3"
-
-Handle = Callable[[trio.SocketStream], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(handle: Handle) -> AsyncIterator[int]:
-    """A TCP server on loopback; yields its port."""
-
-    async def guarded(stream: trio.SocketStream) -> None:
-        async with stream:
-            try:
-                await handle(stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, guarded, 0, host="127.0.0.1"))
-        yield listeners[0].socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -22,8 +22,9 @@ from console.alerting.handlers.plan import HandlerPlan
 from console.alerting.sending import send_once
 from core.alerts.message import Message
 from core.errors import AuthenticationError, ConsoleError, PermanentError, TransientError
+from tests.servers.tcp import listening
 from tests.unit.console.alerting.hearing import CRITICAL, DEADLINE_S, message
-from tests.unit.console.alerting.servers import CLOSES, HANGS, MailBox, listening, mail_server
+from tests.unit.console.alerting.servers import CLOSES, HANGS, MailBox, mail_server
 
 LOGIN = "night:xyzzy%2FSECRET@"
 OFFERS_LOGIN = ("AUTH PLAIN",)

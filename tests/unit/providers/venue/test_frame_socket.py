@@ -18,7 +18,8 @@ from providers.venue import ws_client
 from providers.venue.frame_socket import MAX_PONGS, FrameSocket, open_frame_socket
 from providers.venue.frames import FrameScanner
 from providers.venue.transport import Address
-from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed, raw_server, shake_hands
+from tests.servers.tcp import listening
+from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed, shake_hands
 
 LONGEST = 1000
 ADDRESS = Address(secure=False, host="venue", port=80, authority="venue", target="/stream")
@@ -35,7 +36,7 @@ async def converse(serve: Callable[[trio.SocketStream], Awaitable[None]], talk: 
             await serve(stream)
             ended.set()
 
-        async with raw_server(handler) as port, trio.open_nursery() as nursery:
+        async with listening(handler) as port, trio.open_nursery() as nursery:
             stream = await trio.open_tcp_stream("127.0.0.1", port)
             async with stream:
                 await talk(
@@ -187,7 +188,7 @@ async def test_a_venue_that_floods_is_left_all_the_same(monkeypatch: pytest.Monk
 
     rig = Rig(feed=ScriptedFeed(on_text=give_up), connection=ConnectionState("BINANCE"))
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(flood) as port, trio.open_nursery() as nursery:
+        async with listening(flood) as port, trio.open_nursery() as nursery:
             nursery.start_soon(rig.run, port)
             await rig.until(lambda: rig.feed.openings >= 3)
             nursery.cancel_scope.cancel()

@@ -16,7 +16,8 @@ from providers.base import Endpoints
 from providers.connection import ConnectionState
 from providers.venue import transport, ws_client
 from providers.venue.ws_client import run_feed
-from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed, raw_server
+from tests.servers.tcp import listening
+from tests.unit.providers.venue.test_ws_client import DEADLINE_S, Rig, ScriptedFeed
 
 CLOSE = b"\x88\x02\x03\xe8"
 pytestmark = pytest.mark.usefixtures("each_socket")
@@ -58,7 +59,7 @@ async def listen_to(send: Send, *, feed: ScriptedFeed) -> tuple[ConnectionState,
 
     rig = Rig(feed=feed)
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(handler) as port:
+        async with listening(handler) as port:
             endpoints = Endpoints(stream_url=f"ws://127.0.0.1:{port}/", rest_url="", ends_on_clean_close=True)
             await run_feed(rig.feed, endpoints, rig.connection, silence_s=60, answer_s=60, counters=[])
     return rig.connection, greeting_bytes

@@ -22,10 +22,10 @@ from providers.base import Endpoints, FeedCounters
 from providers.connection import ConnectionState, ConnectionStatus
 from providers.venue import library_socket, ws_client
 from providers.venue.ws_client import run_feed
+from tests.servers.tcp import listening
 
 DEADLINE_S = 20.0
 pytestmark = pytest.mark.usefixtures("each_socket")
-RawHandler = Callable[[trio.SocketStream], Awaitable[None]]
 
 
 BTCUSD = Instrument(
@@ -106,23 +106,6 @@ async def websocket_server(handler: Callable[[WebSocketRequest], Awaitable[None]
         nursery.cancel_scope.cancel()
 
 
-@asynccontextmanager
-async def raw_server(handler: RawHandler) -> AsyncIterator[int]:
-    """A TCP server; yields its port."""
-
-    async def guarded(stream: trio.SocketStream) -> None:
-        async with stream:
-            try:
-                await handler(stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, guarded, 0, host="127.0.0.1"))
-        yield listeners[0].socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
-
-
 async def shake_hands(stream: trio.SocketStream) -> WSConnection:
     """Answer the client's upgrade on a raw stream."""
     protocol = WSConnection(ConnectionType.SERVER)
@@ -200,7 +183,7 @@ async def test_an_abrupt_close_reconnects_and_keeps_what_came_before() -> None:
 
     rig = Rig()
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(handler) as port, trio.open_nursery() as nursery:
+        async with listening(handler) as port, trio.open_nursery() as nursery:
             nursery.start_soon(rig.run, port)
             await rig.until(lambda: rig.connection.reconnects >= 2)
             nursery.cancel_scope.cancel()
@@ -265,7 +248,7 @@ async def test_no_answer_to_the_upgrade_is_given_up(monkeypatch: pytest.MonkeyPa
 
     rig = Rig()
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(handler) as port, trio.open_nursery() as nursery:
+        async with listening(handler) as port, trio.open_nursery() as nursery:
             nursery.start_soon(rig.run, port)
             await rig.until(lambda: attempts >= 3)
             assert rig.connection.status is ConnectionStatus.RECONNECTING
@@ -304,7 +287,7 @@ async def test_a_reset_while_the_queue_is_full_does_not_hang() -> None:
 
     rig = Rig(feed=ScriptedFeed(on_text=give_up))
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(handler) as port, trio.open_nursery() as nursery:
+        async with listening(handler) as port, trio.open_nursery() as nursery:
             nursery.start_soon(rig.run, port)
             await rig.until(lambda: rig.feed.openings >= 2)
             nursery.cancel_scope.cancel()
@@ -322,7 +305,7 @@ async def test_a_frame_with_reserved_bits_reconnects() -> None:
 
     rig = Rig()
     with trio.fail_after(DEADLINE_S):
-        async with raw_server(handler) as port, trio.open_nursery() as nursery:
+        async with listening(handler) as port, trio.open_nursery() as nursery:
             nursery.start_soon(rig.run, port)
             await rig.until(lambda: rig.connection.reconnects >= 1)
             nursery.cancel_scope.cancel()
@@ -343,7 +326,7 @@ async def test_too_many_connections_waits_as_told(autojump_clock: trio.testing.M
         await stream.send_all(b"HTTP/1.1 429 Too Many\r\nRetry-After: 37\r\nContent-Length: 2\r\n\r\nno")
 
     rig = Rig()
-    async with raw_server(rejecting) as port, trio.open_nursery() as nursery:
+    async with listening(rejecting) as port, trio.open_nursery() as nursery:
         autojump_clock.autojump_threshold = 0.1
         nursery.start_soon(rig.run, port)
         with trio.fail_after(1000):
