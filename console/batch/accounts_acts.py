@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
 from console.batch.accounts import place_of
+from console.batch.operator import operator_name
 from console.batch.settings_options import settings_from
 from core.errors import ConsoleError, NotFoundError, RefusedError, UnreachableError
 
@@ -142,15 +143,4 @@ def _note(folder: Path, act: str, target: str, outcome: str) -> None:
     from core.clock import wall_ns
 
     if folder.is_dir():
-        append(folder, AuditEntry(wall_ns=wall_ns(), act=act, target=target, by=_operator(), outcome=outcome))
-
-
-def _operator() -> str:
-    import getpass
-    import os
-
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"user {os.getuid()}"
-    return f"{name} on the command line"
+        append(folder, AuditEntry(wall_ns=wall_ns(), act=act, target=target, by=operator_name(), outcome=outcome))

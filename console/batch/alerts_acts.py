@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import re
 from typing import Final
 
 from console.batch import output
 from console.batch.alerts_shown import SCHEMA_VERSION, settings_of
+from console.batch.operator import operator_name
 from core.errors import NotFoundError, UsageError
 
 UNHEARD: Final = 9
@@ -53,7 +53,7 @@ def _silence(arguments: argparse.Namespace) -> int:
         match,
         until_ns=now_ns + round(seconds * NS_PER_S),
         now_ns=now_ns,
-        by=_operator(),
+        by=operator_name(),
         comment=arguments.comment,
     )
     output.write_object(
@@ -116,11 +116,3 @@ def parse_match(text: str) -> tuple[str, str]:
     if not name or not pattern or len(text) > MAX_TEXT or not text.isprintable():
         raise UsageError("bad label", ascii(text)[:40], hint="like venue=KRAKEN or symbol='BTC*'")
     return name.strip(), pattern.strip()
-
-
-def _operator() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"user {os.getuid()}"
-    return f"{name} on the command line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from functools import lru_cache
 
@@ -115,6 +116,21 @@ def title_row(parts: Row, width: int, glyphs: Glyphs, *, edge: str = "") -> Row:
         # Half a word is easily taken for another: USD for USDT.
         return (*fit_row(tuple(cells), width - 1, "grid"), (glyphs.ellipsis, "grid"))
     return fit_row(tuple(cells), width, "grid")
+
+
+def instead_rows(title: Row, sentences: tuple[str, ...], width: int, height: int) -> list[Row]:
+    """A screen of `height` rows that has nothing to show: its title, and in the middle why, the first of the
+    `sentences` brighter than the others."""
+    lines = [
+        (part, "dim" if number else "text")
+        for number, text in enumerate(sentences)
+        for part in textwrap.wrap(text, max(width - 4, 10), drop_whitespace=False) or [""]
+    ]
+    rows: list[Row] = [title, *([((" " * width, ""),)] * max(height - 1, 0))]
+    for number, (text, style) in enumerate(lines, start=max((height - len(lines)) // 2, 1)):
+        if number < height:
+            rows[number] = ((text[:width].center(width), style),)
+    return rows[:height]
 
 
 def bar_text(value: int, *, largest: int, width: int, glyphs: Glyphs) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Final
 
 from console.tui.accounts.document import Desk, Heard
@@ -13,7 +12,7 @@ from console.tui.accounts.panerows import Shown, pane_rows, rows_seen, shown_of
 from console.tui.accounts.place import Layout, Pane, Place, layout_of
 from console.tui.paperwords import FAILED, TRADING
 from console.tui.snapshot import Snapshot
-from console.tui.text import Glyphs, Row, fit_row, grouped, row_width, title_row
+from console.tui.text import Glyphs, Row, fit_row, grouped, instead_rows, row_width, title_row
 
 TITLE: Final = 1
 """The rows above the accounts."""
@@ -39,9 +38,9 @@ def account_rows(
     desk = heard.desk
     title = _title(snapshot, heard, width, glyphs)
     if desk is None:
-        return _instead(title, _sentences(snapshot, heard), width, height)
+        return instead_rows(title, _sentences(snapshot, heard), width, height)
     if not desk.accounts:
-        return _instead(title, (_NO_ACCOUNTS, *desk.notes), width, height)
+        return instead_rows(title, (_NO_ACCOUNTS, *desk.notes), width, height)
     layout = layout_of(place, width=width, height=height - TITLE)
     rows = [title, *head_rows(desk, place, layout, width=width, glyphs=glyphs)]
     if place.notes:
@@ -132,16 +131,3 @@ def _sentences(snapshot: Snapshot, heard: Heard) -> tuple[str, ...]:
     if heard.reason:
         return "The engine does not say what its accounts hold.", heard.reason
     return ("Asking the engine.",)
-
-
-def _instead(title: Row, sentences: tuple[str, ...], width: int, height: int) -> list[Row]:
-    lines = [
-        (part, "dim" if number else "text")
-        for number, text in enumerate(sentences)
-        for part in textwrap.wrap(text, max(width - 4, 10), drop_whitespace=False) or [""]
-    ]
-    rows: list[Row] = [title, *([((" " * width, ""),)] * max(height - 1, 0))]
-    for number, (text, style) in enumerate(lines, start=max((height - len(lines)) // 2, 1)):
-        if number < height:
-            rows[number] = ((text[:width].center(width), style),)
-    return rows[:height]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Hashable
 
 from console.tui.alerts.aboutrows import Entry, about_lines, about_rows
@@ -11,7 +10,7 @@ from console.tui.alerts.panerows import View, pane_rows, rows_seen, shown_of
 from console.tui.alerts.place import TITLE, Box, Layout, Pane, Place, layout_of
 from console.tui.alerts.words import ago_text, duration_text, severity_sign, severity_style
 from console.tui.snapshot import Snapshot
-from console.tui.text import Cell, Glyphs, Row, fit, fit_row, grouped, title_row
+from console.tui.text import Cell, Glyphs, Row, fit, fit_row, grouped, instead_rows, title_row
 from core.clock import NS_PER_S
 
 _OFF = (
@@ -30,7 +29,7 @@ def alert_rows(
     alerts = heard.alerts
     title = _title(snapshot, heard, width, glyphs)
     if alerts is None or not alerts.enabled:
-        return _instead(title, _sentences(snapshot, heard), width, height)
+        return instead_rows(title, _sentences(snapshot, heard), width, height)
     view = _view(snapshot, alerts, place, glyphs)
     problem = _problem(alerts, width, glyphs)
     entry = view.shown.entry(place.focus, place.cursor(place.focus))
@@ -146,16 +145,3 @@ def _sentences(snapshot: Snapshot, heard: Heard) -> tuple[str, ...]:
     if heard.reason:
         return "The engine does not say what fires.", heard.reason
     return ("Asking the engine.",)
-
-
-def _instead(title: Row, sentences: tuple[str, ...], width: int, height: int) -> list[Row]:
-    lines = [
-        (part, "dim" if number else "text")
-        for number, text in enumerate(sentences)
-        for part in textwrap.wrap(text, max(width - 4, 10), drop_whitespace=False) or [""]
-    ]
-    rows: list[Row] = [title, *([((" " * width, ""),)] * max(height - 1, 0))]
-    for number, (text, style) in enumerate(lines, start=max((height - len(lines)) // 2, 1)):
-        if number < height:
-            rows[number] = ((text[:width].center(width), style),)
-    return rows[:height]
