@@ -280,7 +280,7 @@ def test_a_refusal_is_shown_with_category_and_hint(see: See, engine: FakeEngine)
     see(scene)
 
 
-def test_a_read_only_engine_is_marked_and_not_asked(see: See, engine: FakeEngine) -> None:
+def test_a_read_only_engine_is_marked_and_not_changed(see: See, engine: FakeEngine) -> None:
     """RO stands beside the engine's light, and every change is refused before anything is typed."""
     engine.overrides = {"read_only": True}
 
@@ -292,7 +292,7 @@ def test_a_read_only_engine_is_marked_and_not_asked(see: See, engine: FakeEngine
             await console.until("this engine is read-only")
         await console.press("7", "a")
         await console.until("this engine is read-only")
-        assert set(engine.requests) == {"status"}
+        assert set(engine.requests) == {"status", "alerts"}, "what fires may be asked, as the prompt offers its rules"
 
     see(scene)
 

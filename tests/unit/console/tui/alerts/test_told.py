@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from console.tui.alerts.told import BELL_NS, PAUSE_NS, AlertState, Messages, alert_cells, parse_alert_state
+from console.tui.answers import read_count
 from console.tui.text import ASCII, UNICODE
 from core.clock import NS_PER_S
 from tests.unit.console.tui.alerts.documents import NOW_NS
@@ -113,8 +114,11 @@ def test_the_bell_rings_for_what_is_new() -> None:
 def test_a_status_may_say_anything(value: Any) -> None:
     """What is no statement about alerts is none; every text is safe to draw."""
     found = parse_alert_state({"alerts": value})
-    assert found is None or found.counts.firing >= 0
-    odd = parse_alert_state({"alerts": {"messages": value, "bells": value, "critical": value, "worst": value}})
+    assert (found is not None) == (isinstance(value, dict) and bool(value))
+    odd = parse_alert_state(
+        {"alerts": {"messages": value, "bells": value, "critical": value, "warning": 2, "info": -1, "worst": value}}
+    )
     assert odd is not None
+    assert odd.counts.firing == read_count({"critical": value}, "critical") + 2
     sentence = said(Messages(started_ns=0), odd)
     assert not sentence or sentence.isprintable()
