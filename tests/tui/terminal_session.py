@@ -48,7 +48,9 @@ class TerminalSession:
         self._master, self._slave = pty.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.attributes_before = self.attributes()
-        whole = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        # What runs the tests may have told them a size of its own, which programs believe before the terminal's.
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+        whole = {**inherited, "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
         self.child = subprocess.Popen(
             command or [sys.executable, "-c", _PROGRAM, str(control_path)],
             stdin=self._slave,
