@@ -21,7 +21,7 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config importlinter.ini --no-cache
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 # The peers that rings, the store, feeds and backtests are measured beside; without them their rows are left out. What they
 # bring with them does not go together, so they get environments of their own.
