@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import attrs
 
-from console.logbook.entry import PREFIX, RANKS, ROOT, Entry, entry_of, json_line, text_line
+from console.logbook.entry import PREFIX, ROOT, Entry, entry_of, json_line, text_line
 from console.logbook.file import LogFile
+from console.logbook.levels import RANKS
 from console.logbook.redact import Redactor
 from console.plan import LogPlan
 from core.clock import wall_ns

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from console.logbook.entry import PREFIX, RANKS
+from console.logbook.entry import PREFIX
+from console.logbook.levels import RANKS
 from ringbuf.control import ControlClient, ControlError
 
 MOST_PAGES: Final = 10

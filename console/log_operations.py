@@ -6,7 +6,7 @@ from typing import Any
 
 from console.control_server import Operation
 from console.journal import PAGE_LINES, Journal
-from console.logbook.entry import LEVELS
+from console.logbook.levels import LEVELS
 from core.errors import NotFoundError, UsageError
 
 

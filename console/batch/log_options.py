@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from config.schema import Settings
     from console.plan import LogPlan
-
-LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def add_log_option(parser: argparse._ActionsContainer) -> None:
@@ -24,6 +22,7 @@ def add_log_option(parser: argparse._ActionsContainer) -> None:
 
 def log_plan(settings: Settings, arguments: argparse.Namespace) -> LogPlan:
     """What is logged, and how. Raises `ConfigurationError` for a level that does not exist."""
+    from config.operations import LEVELS
     from console.logbook.redact import secrets_of
     from console.plan import LogPlan
 

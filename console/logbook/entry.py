@@ -17,13 +17,12 @@ from typing import Any, Final
 
 import attrs
 
+from console.logbook.levels import LEVELS, RANKS
 from console.logbook.redact import Redactor, redact_value
 from core.clock import iso_ns
 
 ROOT: Final = "ringside"
 PREFIX: Final = "ringside."
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-RANKS: Final = {name: rank for rank, name in enumerate(LEVELS)}
 MAX_TEXT: Final = 4000
 MAX_TRACE: Final = 32_000
 MAX_FIELDS: Final = 32

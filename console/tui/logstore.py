@@ -6,14 +6,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from console.logbook import levels
 from console.logbook.expression import Expression
 from console.tui.status import LogLine
 from core.clock import monotonic_ns
 
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-RANKS: Final = {"DEBUG": 0, "INFO": 1, "WARNING": 2, "ERROR": 3, "CRITICAL": 4, "MARK": 9}
 MARK: Final = "MARK"
 """The level of a line that the screen itself puts in: the engine was started again, or lines are missing."""
+LEVELS: Final = tuple(level.upper() for level in levels.LEVELS[:-1])
+"""Those that are chosen from."""
+RANKS: Final = {level.upper(): rank for level, rank in levels.RANKS.items()} | {MARK: 9}
 KEPT: Final = 5000
 STEP: Final = 16
 """Lines between two looks at the clock."""

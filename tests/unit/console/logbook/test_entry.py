@@ -8,7 +8,9 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.logbook.entry import Entry, entry_of, json_line, parse_line, plain, text_line
+from config.operations import LEVELS as CONFIGURED
+from console.logbook.entry import Entry, entry_of, json_line, level_name, parse_line, plain, text_line
+from console.logbook.levels import LEVELS
 from console.logbook.reading import Lines
 from console.logbook.redact import Redactor
 
@@ -106,3 +108,9 @@ def test_a_message_that_cannot_be_made_is_said() -> None:
 def test_plain_text_is_cut_and_clean() -> None:
     """At most so many characters, on one line."""
     assert plain("a\nb\x1b\u202ec" + "x" * 600) == "a b  c" + "x" * 494
+
+
+def test_levels_are_the_same_everywhere() -> None:
+    """Settings take all but the worst, which is never switched off; the numbers of the library fit the names."""
+    assert LEVELS[:-1] == CONFIGURED
+    assert [level_name(logging.getLevelNamesMapping()[name.upper()]) for name in LEVELS] == list(LEVELS)
