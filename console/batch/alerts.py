@@ -7,6 +7,8 @@ from typing import Final
 
 from console.batch import output
 from console.batch.settings_options import add_settings_options
+from console.batch.times import TIMES_OR_AGO
+from core.durations import DURATIONS
 
 NAME = "alerts"
 HELP = "what fires, what fired, and who hears of it"
@@ -57,7 +59,7 @@ def _add_nothing(_parser: argparse.ArgumentParser) -> None:
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rule", metavar="NAME", help="of one rule alone")
-    parser.add_argument("--since", metavar="TIME", help="not before: an instant, a day, or so long ago as 12h")
+    parser.add_argument("--since", metavar="TIME", help=f"not before: {TIMES_OR_AGO}")
     parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many lines (default: 100)")
 
 
@@ -77,7 +79,7 @@ def _add_alert(parser: argparse.ArgumentParser) -> None:
 
 def _add_silence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rule", help="name of the rule; * stands for anything")
-    parser.add_argument("--for", dest="lasting", default="1h", metavar="TIME", help="as 30m, 2h, 1d (default: 1h)")
+    parser.add_argument("--for", dest="lasting", default="1h", metavar="TIME", help=f"{DURATIONS} (default: 1h)")
     parser.add_argument(
         "--match",
         action="append",

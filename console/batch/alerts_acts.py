@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import re
 from typing import Final
 
 from console.batch import output
 from console.batch.alerts_shown import SCHEMA_VERSION, settings_of
 from console.batch.operator import operator_name
+from core.durations import DURATIONS, parse_duration_s
 from core.errors import NotFoundError, UsageError
 
 UNHEARD: Final = 9
-_LASTING: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhd])")
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_LASTING_S: Final = 366 * 86_400.0
 MAX_TEXT: Final = 200
 
@@ -102,12 +101,11 @@ def _test(arguments: argparse.Namespace) -> int:
 
 
 def parse_lasting(text: str) -> float:
-    """Seconds that `30m`, `2h` or `1d` last. Raises `UsageError`."""
-    found = _LASTING.fullmatch(text.strip().lower())
-    seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
-    if not 0 < seconds <= MAX_LASTING_S:
-        raise UsageError("bad time", ascii(text)[:40], hint="like 30m, 2h or 1d, up to a year")
-    return seconds
+    """Seconds that a silence lasts. Raises `UsageError`."""
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := parse_duration_s(text)) <= MAX_LASTING_S:
+            return seconds
+    raise UsageError("bad time", ascii(text)[:40], hint=f"{DURATIONS}, up to a year")
 
 
 def parse_match(text: str) -> tuple[str, str]:

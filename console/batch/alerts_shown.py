@@ -112,7 +112,7 @@ def _rule(row: dict[str, Any]) -> dict[str, Any]:
 
 def _history(arguments: argparse.Namespace) -> int:
     from console.alerting.keeping import read_history
-    from console.batch.backfill_options import instant_of
+    from console.batch.times import instant_of
     from core.clock import wall_ns
 
     if not 0 < arguments.limit <= MOST_ROWS:

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
-from console.batch.db_options import FOREVER_NS, parse_instant
 from console.batch.db_target import Target, add_store_option, find_target
+from console.batch.times import FOREVER_NS, parse_instant
 from core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
-from console.batch.backfill_options import add_request_options, add_spending_options, check_exchange, instant_of
+from console.batch.backfill_options import add_request_options, add_spending_options, check_exchange
 from console.batch.fetch import PARTLY_DONE
+from console.batch.times import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
-from console.batch.db_options import SCHEMAS, TIMES, parse_instant
+from console.batch.db_options import SCHEMAS
 from console.batch.db_target import add_store_option
 from console.batch.route import add_routing_options
+from console.batch.times import TIMES_OR_AGO, instant_of
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def add_request_options(parser: argparse.ArgumentParser, *, symbols: bool = True
     parser.add_argument("--symbols", required=symbols, metavar="LIST", help="like ESH5 or BTCUSD,ETHUSD")
     add_routing_options(parser)
     parser.add_argument("--schema", choices=SCHEMAS, default="trades", help="kind of record (default: trades)")
-    parser.add_argument(
-        "--start", required=since, metavar="TIME", help=f"first instant, {TIMES}; or 30d for 30 days ago"
-    )
+    parser.add_argument("--start", required=since, metavar="TIME", help=f"first instant, {TIMES_OR_AGO}")
     parser.add_argument("--end", metavar="TIME", help="first instant that is no longer wanted (default: now)")
     parser.add_argument("--simulated", action="store_true", help="practise on the simulated venue")
     parser.add_argument("--faults", default="", metavar="LIST", help="what the simulated venue does wrong")
@@ -74,19 +73,6 @@ def wish_of(arguments: argparse.Namespace, *, now_ns: int) -> Wish:
         end_ns=max(now_ns, start_ns + 1) if arguments.end is None else instant_of(arguments.end, now_ns=now_ns),
         simulated=arguments.simulated,
     )
-
-
-def instant_of(text: str, *, now_ns: int) -> int:
-    """An instant as `parse_instant` reads it, or so long before now: `30d`, `12h`, `90m`, with a minus or without.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    unit_ns = {"d": 86_400, "h": 3600, "m": 60}.get(text[-1:].lower(), 0) * 1_000_000_000
-    count = text.removeprefix("-")[:-1]
-    if unit_ns and count.isascii() and count.isdigit() and len(count) < 8:
-        return max(now_ns - int(count) * unit_ns, 0)
-    return parse_instant(text)
 
 
 def kept_request(arguments: argparse.Namespace, *, now_ns: int) -> dict[str, Any]:

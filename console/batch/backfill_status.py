@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
-from console.batch.backfill_options import instant_of
 from console.batch.db_options import SCHEMAS
 from console.batch.db_target import add_store_option
+from console.batch.times import instant_of
 
 if TYPE_CHECKING:
     from console.backfill.books import Books

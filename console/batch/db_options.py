@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 from typing import TYPE_CHECKING, Final
 
-from core.clock import NS_PER_S, parse_rfc3339_ns
+from console.batch.times import FOREVER_NS, TIMES, parse_instant
 from core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from core.store.paging import Range
     from core.store.repository import SeriesKey, TickReader
 
-FOREVER_NS = 2**63 - 1
 MOST_ROWS: Final = 1_000_000
-TIMES: Final = "like 2026-11-22, 2026-11-22 07:15:00, 2026-11-22T09:15:00+02:00 or nanoseconds since 1970"
-_INSTANT: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))?)?", re.ASCII
-)
-_NANOSECONDS: Final = re.compile(r"[0-9]{15,19}")  # fewer are a day without its dashes, or seconds
 SCHEMAS = ("trades", "mbp-1", "mbp-10", "ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d")
 
 
@@ -51,34 +44,6 @@ def check_counts(arguments: argparse.Namespace) -> None:
     for count in (arguments.last, arguments.limit):
         if count is not None and not 1 <= count <= MOST_ROWS:
             raise UsageError("bad number", str(count), hint=f"from 1 to {MOST_ROWS}; db export writes any number")
-
-
-def parse_instant(text: str) -> int:
-    """Nanoseconds since the epoch of an instant: a date, which is its midnight, or a date and a time, in UTC unless
-    there is an offset; or those nanoseconds themselves.
-
-    Raises:
-        UsageError: it is nothing of the kind, or not from 1970 to 2262.
-    """
-    try:
-        instant_ns = int(text) if _NANOSECONDS.fullmatch(text) else _calendar_ns(text)
-    except ValueError as error:
-        raise UsageError("bad time", ascii(text)[:40], hint=TIMES) from error
-    if not 0 <= instant_ns < FOREVER_NS:
-        raise UsageError("bad time", ascii(text)[:40], hint="from 1970 to 2262")
-    return instant_ns
-
-
-def _calendar_ns(text: str) -> int:
-    found = _INSTANT.fullmatch(text)
-    if found is None:
-        raise ValueError("no date and time")
-    day, minute, second, sign, hours, minutes = found.groups()
-    instant_ns = parse_rfc3339_ns(f"{day}T{minute or '00:00'}{second or ':00'}Z")
-    if sign is None:
-        return instant_ns
-    ahead_ns = (int(hours) * 60 + int(minutes)) * 60 * NS_PER_S
-    return instant_ns - ahead_ns if sign == "+" else instant_ns + ahead_ns
 
 
 def parse_range(arguments: argparse.Namespace) -> tuple[int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from console.batch import output
+from console.batch.times import TIMES_OR_AGO, instant_of
+from console.logbook.levels import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
 NAME = "log"
 HELP = "what engines logged: by instance, level, time and expression; follows it too"
 
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _POLL_S: Final = 0.25
 _MAX_LIMIT: Final = 10_000_000
-_LENGTH: Final = re.compile(r"(\d{1,9})(s|m|h|d|w)")
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("instance", nargs="?", default="", help="only this engine and its processes (default: all)")
     parser.add_argument("--level", choices=LEVELS, default="debug", help="this level and worse (default: all)")
     parser.add_argument("--match", default="", metavar="REGEX", help="lines that hold it; !REGEX those that do not")
-    parser.add_argument("--since", default="", metavar="WHEN", help="30s, 5m, 1h, 2d, or a time as 2026-11-22T07:15Z")
+    parser.add_argument("--since", default="", metavar="TIME", help=f"not before: {TIMES_OR_AGO}")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="the newest N (default: 1000; 0: all)")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what is logged from now on")
     output.add_format_options(parser)
@@ -43,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from console.logbook.expression import Expression
     from console.logbook.file import log_files
     from console.logbook.reading import Follower, read_entries
+    from core.clock import wall_ns
     from core.errors import NotFoundError, UsageError
 
     limit = 1000 if arguments.limit is None else arguments.limit
@@ -50,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("bad limit", str(limit), hint=f"0 for all, up to {_MAX_LIMIT}")
     if arguments.follow and arguments.format in ("json", "csv"):
         raise UsageError("no end to wait for", f"--follow --format {arguments.format}", hint="--format ndjson")
-    wanted = _Wanted(arguments, Expression(arguments.match), since_ns(arguments.since))
+    since_ns = instant_of(arguments.since.strip(), now_ns=wall_ns()) if arguments.since else 0
+    wanted = _Wanted(arguments, Expression(arguments.match), since_ns)
     directory = find_paths().logs
     if not arguments.follow and not log_files(directory):
         raise NotFoundError("no log", str(directory), hint="an engine writes one; see --set log.level=debug")
@@ -83,27 +83,6 @@ class _Wanted:
         if name and entry.instance != name and not entry.instance.startswith(f"{name}."):
             return False
         return self._expression.empty or bool(self._expression.holds(f"{entry.part} {entry.text}"))
-
-
-def since_ns(text: str) -> int:
-    """The instant that `--since` names: so long ago, or a time in UTC; 0 when it is empty. Raises `UsageError`."""
-    from datetime import UTC, datetime
-
-    from core.clock import NS_PER_S, wall_ns
-    from core.errors import UsageError
-
-    if not text:
-        return 0
-    length = _LENGTH.fullmatch(text.strip().lower())
-    if length is not None:
-        return max(wall_ns() - int(length[1]) * _UNITS_S[length[2]] * NS_PER_S, 0)
-    try:
-        instant = datetime.fromisoformat(text.strip())
-        seconds = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        hint = "so long ago as 30s, 5m, 1h or 2d, or a time as 2026-11-22T07:15:00Z"
-        raise UsageError("no such time", ascii(text)[:40], hint=hint) from error
-    return max(int(seconds * NS_PER_S), 0)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

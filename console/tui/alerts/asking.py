@@ -10,15 +10,14 @@ import attrs
 
 from console.tui.alerts.document import Target
 from core.clock import DAY_NS, NS_PER_S, parse_date
+from core.durations import DURATIONS, parse_duration_s
 from core.errors import UsageError
 
 DEFAULT: Final = "1h"
 """What is offered."""
 LONGEST_S: Final = 366 * 86_400
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_DURATION: Final = re.compile(r"(?:[0-9]{1,7}[smhdw]){1,5}")
 _UNTIL: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?Z?", re.IGNORECASE | re.ASCII)
-_HINT: Final = "for example 2h, 30m, 1d, 1h30m, until 07:00 (UTC)"
+_HINT: Final = f"{DURATIONS}, or until 07:00 (UTC)"
 
 
 @attrs.frozen(kw_only=True)
@@ -40,9 +39,10 @@ def parse_how_long(text: str, *, now_ns: int) -> float:
     said = text.strip()
     head, _, rest = said.partition(" ")
     until = _until_s(rest.strip(), now_ns) if head.lower() == "until" else None
-    found = until if until is not None else _duration_s(said)
-    if found is None:
-        raise UsageError("not a time", _shown(said), hint=_HINT)
+    try:
+        found = until if until is not None else parse_duration_s(said)
+    except ValueError as error:
+        raise UsageError("not a time", _shown(said), hint=_HINT) from error
     if not 0 < found <= LONGEST_S:
         raise UsageError("over already" if found <= 0 else "longer than a year", _shown(said), hint=_HINT)
     return found
@@ -96,13 +96,6 @@ def parse_number(text: str) -> int:
     if not (found.isascii() and found.isdecimal() and len(found) <= 9):
         raise UsageError("which silence", _shown(text.strip()), hint="its number, as screen 3 shows it")
     return int(found)
-
-
-def _duration_s(text: str) -> float | None:
-    compact = text.replace(" ", "").lower()
-    if not _DURATION.fullmatch(compact):
-        return None
-    return float(sum(int(count) * _UNITS_S[unit] for count, unit in re.findall(r"(\d+)([smhdw])", compact)))
 
 
 def _until_s(text: str, now_ns: int) -> float | None:

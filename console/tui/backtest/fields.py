@@ -20,7 +20,7 @@ from console.backtests.options import (
     parse_slippage,
 )
 from console.backtests.sweep_grid import parse_grid
-from console.batch.db_options import parse_instant
+from console.batch.times import parse_instant
 from console.tui.forms.field import YES_OR_NO, Field
 from core.bars.spec import BarType
 from core.bars.timeframes import Timeframe

@@ -8,9 +8,10 @@ from typing import ClassVar, Final
 
 import attrs
 
-from console.batch.backfill_options import check_exchange, instant_of
+from console.batch.backfill_options import check_exchange
 from console.batch.db_options import SCHEMAS
 from console.batch.route import ASSET_TYPES
+from console.batch.times import instant_of
 from console.tui.forms.field import YES_OR_NO, Field
 from console.tui.routing.directory import Directory
 from core.clock import wall_ns

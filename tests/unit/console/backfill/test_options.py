@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from console.batch.backfill_options import add_request_options, check_exchange, instant_of, kept_request, wish_of
+from console.batch.backfill_options import add_request_options, check_exchange, kept_request, wish_of
+from console.batch.times import instant_of
 from core.clock import DAY_NS, NS_PER_S, parse_rfc3339_ns
 from core.errors import UsageError
 from core.model.records import Schema
@@ -30,6 +31,10 @@ def asked(*arguments: str) -> argparse.Namespace:
         ("90M", NOW_NS - 90 * MINUTE_NS),
         ("0d", NOW_NS),
         ("9999999d", 0),
+        ("-1.5h", NOW_NS - 90 * MINUTE_NS),
+        ("1h30m", NOW_NS - 90 * MINUTE_NS),
+        ("30s", NOW_NS - 30 * NS_PER_S),
+        ("2w", NOW_NS - 14 * DAY_NS),
         ("2026-11-21", parse_rfc3339_ns("2026-11-21T00:00:00Z")),
         ("2026-11-21T02:00:00+02:00", parse_rfc3339_ns("2026-11-21T00:00:00Z")),
         (str(NOW_NS), NOW_NS),
@@ -42,7 +47,7 @@ def test_an_instant_is_a_time_or_so_long_ago(text: str, expected_ns: int) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "d", "-", "-d", "--3d", "+3d", "1.5h", "3w", "1e3d", "12345678d", "\u0663d", "\xb2h", "d\x1b[31m", "30"],
+    ["", "d", "-", "-d", "--3d", "+3d", "1.5", "3y", "1e3d", "12345678d", "\u0663d", "\xb2h", "d\x1b[31m", "30"],
 )
 def test_what_is_no_instant_is_refused(text: str) -> None:
     """In printable words, whatever was typed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.batch.db_options import parse_instant
+from console.batch.times import parse_instant
 from core.clock import DAY_NS
 from core.errors import UsageError
 from core.model.records import UNDEF_TIMESTAMP

@@ -56,6 +56,7 @@ def _told(capsys: pytest.CaptureFixture[str], *options: str) -> list[int]:
         (["--match", "!FEED 1"], [0, 2, 4]),
         (["--since", "2h"], [4, 5]),
         (["--since", "150m"], [4, 5]),
+        (["--since", "2h30m"], [4, 5]),
         (["--limit", "2"], [4, 5]),
         (["beta", "--since", "1d", "--level", "error", "--match", "5"], []),
     ],
@@ -90,8 +91,8 @@ def test_every_form_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "words"),
     [
         (["--match", "(a"], "missing ): (a"),
-        (["--since", "yesterday"], "no such time"),
-        (["--since", "99999999999d"], "no such time"),
+        (["--since", "yesterday"], "bad time"),
+        (["--since", "99999999999d"], "bad time"),
         (["--limit", "-1"], "bad limit"),
         (["--follow", "--json"], "no end to wait for"),
     ],

@@ -14,7 +14,7 @@ from tests.unit.console.tui.alerts.documents import NOW_NS
     ("text", "seconds"),
     [
         ("1h", 3600), (" 2H ", 7200), ("30m", 1800), ("45s", 45), ("1d", 86_400), ("1w", 604_800),
-        ("1h30m", 5400), ("1h 30m", 5400), ("366d", 366 * 86_400),
+        ("1h30m", 5400), ("1h 30m", 5400), ("1.5h", 5400), ("366d", 366 * 86_400),
         ("until 14:14", 40), ("until 14:13:21", 1), ("until 07:00", 16 * 3600 + 46 * 60 + 40),
         ("until 14:13:20", 86_400), ("UNTIL 14:14z", 40), ("until 2026-09-22 14:13", 86_400 - 20),
         ("until 2026-09-22T14:13:20Z", 86_400),
@@ -28,7 +28,7 @@ def test_how_long_is_understood(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "90", "soon", "h", "-1h", "1.5h", "0m", "367d", "9999999w", "until", "until 25:00", "until 7",
+        "", "90", "soon", "h", "-1h", "1.5", "0m", "367d", "9999999w", "until", "until 25:00", "until 7",
         "until 2026-02-30 07:00", "until 2020-01-01 07:00", "until 2999-01-01 07:00", "until 0000-00-00 00:00",
         "1h until 07:00", "\x1b[2J", "１h", "9" * 5000,
     ],
