@@ -13,6 +13,7 @@ from console.asking import ask
 from console.childprocess import ChildProcess, Said, last_object
 from console.intervals import SHOWN_INTERVALS, interval_rows, read_intervals
 from console.journal_link import Repeater
+from console.left_rows import down_legs, unheard, with_left
 from console.plan import EnginePlan, FeedPlan, StorePlan, encode_plan
 from console.restarts import RestartBudget
 from console.status import COUNTS, HostReport, connection_row
@@ -65,6 +66,8 @@ class ChildHost:
         self._child = ChildProcess("console.child", subject=self._venue(), heard=self._note_final)
         self._status: dict[str, Any] = {}
         self._retired: dict[str, dict[str, Any]] = {}
+        self._was_connected: dict[str, Any] = {}
+        self._lost = False
         self._connections: dict[str, dict[str, int]] = {}
         self._delays: dict[str, dict[str, Any]] = {}
         self._heard_ns = 0
@@ -77,22 +80,35 @@ class ChildHost:
     def report(self) -> HostReport:
         """The child's own report as last heard, its counts summed over restarts."""
         found = self._status
-        rows = found.get("connections") or [connection_row(self._offline(), venue=self._venue(), restarts=0)]
+        rows = self._connection_rows()
         alive = bool(self._child.pid)
         return {
             "connections": [
                 row | self._counted(row)
                 | {"restarts": self.restarts, "pid": self._child.pid, "ipc": self._has_producer(found)}
-                | ({} if alive else self._down())
+                | ({} if alive else self._down(row))
                 for row in rows
             ],
             "latency": [found["latency"]] if "latency" in found else [],
             "delays": merged([self._delays, found.get("delays", {})]),
-            "feeds": [self._summed(row) for row in found.get("feeds", [])],
+            "feeds": self._feed_rows(),
             "rings": found.get("rings", []),
             "intervals": interval_rows(self.intervals()),
             "log": [],
         }  # fmt: skip
+
+    def _connection_rows(self) -> list[dict[str, Any]]:
+        rows = self._status.get("connections")
+        if not rows:
+            return [connection_row(self._offline(), venue=self._venue(), restarts=0)]
+        # A child learns only when it streams what its venue is called, and over how many connections.
+        return rows if self._status.get("feeds") else [row | self._was_connected for row in rows]
+
+    def _feed_rows(self) -> list[dict[str, Any]]:
+        told = [self._summed(row) for row in self._status.get("feeds", [])]
+        if self._lost:
+            told = [unheard(row, self._reason) for row in told]
+        return with_left(told, self._retired, self._reason)
 
     def _has_producer(self, found: Mapping[str, Any]) -> bool | None:
         # Nobody can say so of rings that are not there yet, or not any more.
@@ -106,8 +122,9 @@ class ChildHost:
         earlier = self._connections.get(row["venue"], {})
         return {name: row[name] + earlier.get(name, 0) for name in _COUNTED}
 
-    def _down(self) -> dict[str, Any]:
-        return {"status": "error" if self.error else "disconnected", "reason": self._reason, "legs": []}
+    def _down(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        status = "error" if self.error else "disconnected"
+        return {"status": status, "reason": self._reason, "legs": down_legs(row.get("legs", ()), self._reason)}
 
     def intervals(self) -> Sequence[Interval]:
         """What the streams of all its children did not bring, oldest first; the newest that were told."""
@@ -159,6 +176,7 @@ class ChildHost:
             try:
                 await self._child.run(encode_plan(self._child_plan), self._follow)
             except ConsoleError as error:
+                self._lost = True
                 delay_s = budget.delay_s(error)
                 if delay_s is None:
                     self.error, self.ended, self._reason = error, str(error), str(error)
@@ -174,11 +192,14 @@ class ChildHost:
                 return
 
     def _retire(self) -> None:
-        self._retired = {row["symbol"]: self._summed(row) for row in self._status.get("feeds", [])}
+        self._retired = {row["symbol"]: row for row in self._feed_rows()}
         self._earlier = list(self.intervals())
         self._delays = ended(merged([self._delays, self._status.get("delays", {})]))
-        told = self._status.get("connections", [])
+        told = self._connection_rows() if self._status.get("connections") else []
         self._connections |= {row["venue"]: self._counted(row) for row in told}
+        if told and self._status.get("feeds"):
+            legs = down_legs(told[0].get("legs", ()), self._reason)
+            self._was_connected = {"venue": told[0]["venue"], "legs": legs}
         left = [row | dict.fromkeys(_COUNTED, 0) for row in told]
         self._status = self._status | {"feeds": [], "intervals": [], "delays": {}, "connections": left}
 
@@ -194,7 +215,7 @@ class ChildHost:
             while True:
                 try:
                     self._status = await trio.to_thread.run_sync(client.request, "status")
-                    self._heard_ns = monotonic_ns()
+                    self._heard_ns, self._lost = monotonic_ns(), False
                     await trio.to_thread.run_sync(self._log.follow, client)
                 except ControlError:
                     self._reason = "starting"

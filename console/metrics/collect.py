@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from console.metrics.facts import MachineFacts
+from console.metrics.facts import MachineFacts, Space
 from core.clock import NS_PER_S
 from core.flow.printable import printable
 from core.telemetry.frame import Column, Frame, Labels
@@ -110,8 +110,9 @@ def _add_symbols(columns: _Columns, status: Row, now_ns: int) -> None:
     rows = {key: row for key, row in rows.items() if row.get("streaming", True)}
     labels, found = tuple(rows), list(rows.values())
     ended = {row["venue"] for row in status["connections"] if _is_ended(row)}
-    columns.add("stale", labels, [row["health"] in {"stale", "broken"} for row in found])
-    columns.add("broken", labels, [row["health"] == "broken" for row in found])
+    # Before the watchdog has looked for the first time nothing is known of it.
+    columns.add("stale", labels, [row["health"] in {"stale", "broken"} if row["health"] else None for row in found])
+    columns.add("broken", labels, [row["health"] == "broken" if row["health"] else None for row in found])
     columns.add("silent_seconds", labels, _silences(found, now_ns, recorded=status["source"] == "recording"))
     columns.add(
         "book_invalid", labels, [row["book_state"] == "withheld" and row["venue"] not in ended for row in found]
@@ -206,23 +207,35 @@ def _add_paper(columns: _Columns, paper: Row) -> None:
         return
     trading = paper["state"] == "trading"
     columns.one("paper_up", trading)
-    columns.one("paper_strategies_stopped", paper["stopped"])
-    accounts = paper["worth"] if trading else []
-    columns.by_labels("account_equity", {(one["id"], one["currency"]): one["equity"] for one in accounts})
-    columns.by_labels("account_drawdown_ratio", {(one["id"],): one["drawdown"] for one in accounts})
-    columns.by_labels("account_halted", {(one["id"],): one["halted"] for one in accounts})
+    # While nobody trades the accounts are still there, and what is known of them is old.
+    accounts = paper["worth"]
+
+    def known(value: float) -> float | None:
+        return value if trading else None
+
+    columns.one("paper_strategies_stopped", known(paper["stopped"]))
+    columns.by_labels("account_equity", {(one["id"], one["currency"]): known(one["equity"]) for one in accounts})
+    columns.by_labels("account_drawdown_ratio", {(one["id"],): known(one["drawdown"]) for one in accounts})
+    columns.by_labels("account_halted", {(one["id"],): known(one["halted"]) for one in accounts})
 
 
 def _add_machine(columns: _Columns, facts: MachineFacts) -> None:
-    columns.by_labels("disk_free_ratio", {(place,): space.free_ratio for place, space in facts.disks.items()})
-    columns.by_labels("disk_free_bytes", {(place,): space.free_bytes for place, space in facts.disks.items()})
-    if facts.shm is not None:
-        columns.one("shm_free_ratio", facts.shm.free_ratio)
-        columns.one("shm_free_bytes", facts.shm.free_bytes)
+    columns.by_labels("disk_free_ratio", {(place,): _ratio(space) for place, space in facts.disks.items()})
+    columns.by_labels("disk_free_bytes", {(place,): _bytes(space) for place, space in facts.disks.items()})
+    columns.one("shm_free_ratio", _ratio(facts.shm))
+    columns.one("shm_free_bytes", _bytes(facts.shm))
     columns.by_labels("budget_spent_ratio", {(period,): share for period, share in facts.spent.items()})
     columns.one("process_resident_bytes", facts.resident_bytes)
     columns.one("process_cpu_seconds_total", facts.cpu_s)
     columns.one("process_open_files", facts.open_files)
+
+
+def _ratio(space: Space | None) -> float | None:
+    return None if space is None else space.free_ratio
+
+
+def _bytes(space: Space | None) -> float | None:
+    return None if space is None else space.free_bytes
 
 
 def _add_engine(columns: _Columns, status: Row, now_ns: int, version: str) -> None:

@@ -101,9 +101,11 @@ async def serve_metrics(
 
 
 async def _listen(port: int) -> list[trio.SocketListener]:
+    address = f"127.0.0.1:{port}"
     try:
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         bound = listeners[0].socket.getsockname()[1]
+        address = f"[::1]:{bound}"
         try:
             listeners += await trio.open_tcp_listeners(bound, host="::1")
         except OSError as error:
@@ -114,7 +116,7 @@ async def _listen(port: int) -> list[trio.SocketListener]:
     except OSError as error:
         hint = "choose another with --metrics-port, or [metrics] port in the settings"
         why = error.strerror or str(error)
-        raise ConfigurationError("cannot answer Prometheus", f"127.0.0.1:{port}: {why}", hint=hint) from error
+        raise ConfigurationError("cannot answer Prometheus", f"{address}: {why}", hint=hint) from error
     return listeners
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -47,19 +48,21 @@ class Space:
 @attrs.frozen(kw_only=True)
 class MachineFacts:
     """`disks` by what is kept there and `shm`; memory, processor time and open files of this process; `spent` is the
-    share of each budget that is spent, by its period. What is not known is missing, or None."""
+    share of each budget that is spent, by its period. What is not known is None, so that it is not taken for gone; a
+    budget that nobody set is missing."""
 
-    disks: Mapping[str, Space] = attrs.Factory(dict)
+    disks: Mapping[str, Space | None] = attrs.Factory(dict)
     shm: Space | None = None
     resident_bytes: int | None = None
     cpu_s: float | None = None
     open_files: int | None = None
-    spent: Mapping[str, float] = attrs.Factory(dict)
+    spent: Mapping[str, float | None] = attrs.Factory(dict)
 
 
 class Patient(Generic[Known]):
-    """Asks something that may block, in a thread, every `every_s` at most. Whoever asks waits no longer than for
-    `PATIENCE_S`; while an answer is overdue there is none, and nobody asks again."""
+    """Asks something that may block, in a thread, every `every_s` at most. Whoever asks meanwhile waits for the same
+    answer. Nobody waits for it longer than `PATIENCE_S` after it was asked for; while it is overdue there is none,
+    and nobody asks again."""
 
     def __init__(self, ask: Callable[[], Known], *, every_s: float) -> None:
         self._ask = ask
@@ -71,7 +74,9 @@ class Patient(Generic[Known]):
     async def __call__(self) -> Known | None:
         now_s = time.monotonic()
         if self._limiter.borrowed_tokens:
-            self._known = None
+            with trio.move_on_after(max(self._asked_s + PATIENCE_S - now_s, 0)):
+                async with self._limiter:  # the thread gives it back when it has answered
+                    pass
         elif now_s - self._asked_s >= self._every_s:
             self._asked_s, self._known = now_s, None
             with trio.move_on_after(PATIENCE_S):
@@ -87,19 +92,21 @@ class FactsReader:
 
     def __init__(self, plan: EnginePlan) -> None:
         places = {"data": plan.data_directory, "state": plan.state_directory, "logs": find_paths().logs}
+        self._unknown = MachineFacts(disks=dict.fromkeys(places))
+        self._unspent = unknown_budgets(plan)
         self._machine = Patient(lambda: read_machine(places), every_s=MACHINE_EVERY_S)
         self._budgets = Patient(lambda: read_budgets(plan), every_s=BUDGETS_EVERY_S)
 
     async def __call__(self) -> MachineFacts:
         """The facts of now."""
-        return attrs.evolve(await self._machine() or MachineFacts(), spent=await self._budgets() or {})
+        spent = await self._budgets()
+        return attrs.evolve(await self._machine() or self._unknown, spent=self._unspent if spent is None else spent)
 
 
 def read_machine(places: Mapping[str, Path]) -> MachineFacts:
     """Everything but the budgets. Blocks."""
-    spaces = {place: space_of(path) for place, path in places.items()}
     return MachineFacts(
-        disks={place: space for place, space in spaces.items() if space is not None},
+        disks={place: space_of(path) for place, path in places.items()},
         shm=space_of(layout.directory()),
         resident_bytes=_resident_bytes(),
         cpu_s=time.process_time(),
@@ -134,20 +141,30 @@ def _open_files() -> int | None:
         return None
 
 
-def read_budgets(plan: EnginePlan) -> dict[str, float]:
-    """The share of each budget that is spent; empty where there is none, or its ledger cannot be read. Blocks."""
+def unknown_budgets(plan: EnginePlan) -> dict[str, float | None]:
+    """The budgets of `plan`, with nothing known of what is spent; empty without any, and when they cannot be read."""
     try:
-        budget = budget_of(plan.spending)
-        if budget.daily_usd is None and budget.monthly_usd is None:
-            return {}
-        with ledger_to_read(plan.store.database_url, catalogue_path(plan.state_directory)) as ledger:
-            return {} if ledger is None else spent_shares(ledger.spent(wall_ns()), budget)
-    except ConsoleError as error:
-        logger.warning("what is spent is not known: %s", error)
+        return dict.fromkeys(
+            spent_shares(Spent(today_usd=Decimal(0), month_usd=Decimal(0)), budget_of(plan.spending))
+        )
+    except ConsoleError:
         return {}
 
 
-def spent_shares(spent: Spent, budget: Budget) -> dict[str, float]:
+def read_budgets(plan: EnginePlan) -> dict[str, float | None]:
+    """The share of each budget that is spent; None where there is no ledger, or it cannot be read. Blocks."""
+    try:
+        budget, unknown = budget_of(plan.spending), unknown_budgets(plan)
+        if not unknown:
+            return {}
+        with ledger_to_read(plan.store.database_url, catalogue_path(plan.state_directory)) as ledger:
+            return unknown if ledger is None else spent_shares(ledger.spent(wall_ns()), budget)
+    except ConsoleError as error:
+        logger.warning("what is spent is not known: %s", error)
+        return unknown_budgets(plan)
+
+
+def spent_shares(spent: Spent, budget: Budget) -> dict[str, float | None]:
     """The share of each budget that is spent. Of a budget of nothing all is spent as soon as there is one."""
     amounts = {"day": (spent.today_usd, budget.daily_usd), "month": (spent.month_usd, budget.monthly_usd)}
     return {

@@ -85,7 +85,9 @@ class PaperChild:
         return self._waits_for
 
     def _hear(self, answer: dict[str, Any]) -> None:
-        self._report, self._waits_for = answer["report"], answer["waits_for"]
+        # One that does not trade yet tells of no account: those of the one before are still there.
+        accounts = {"worth": self._report["worth"]} if "worth" in self._report else {}
+        self._report, self._waits_for = accounts | answer["report"], answer["waits_for"]
         self._log.hear(answer["journal"])
 
     def _hear_final(self, said: Said) -> None:

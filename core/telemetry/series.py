@@ -219,6 +219,7 @@ _ENGINE: Final = (
     _gauge("engine_uptime_seconds", (), "Since the engine began", "seconds"),
     _gauge("engine_info", ("version", "instance", "host", "source"), "1, for what its labels say"),
     _gauge("alerts_firing", ("severity",), "Alerts that fire now", "alerts"),
+    _gauge("alert_handler_up", ("handler",), "1 while whoever is to hear of alerts can be told"),
     _counter("alert_messages_total", ("handler",), "Messages about alerts that somebody was sent", "messages"),
     _counter("alert_failures_total", ("handler",), "Messages about alerts that did not arrive", "messages"),
 )

@@ -31,7 +31,8 @@ FACTS = MachineFacts(
     open_files=80,
     spent={"day": 0.5},
 )
-BY_OTHERS = {f"{PREFIX}alerts_firing", f"{PREFIX}alert_messages_total", f"{PREFIX}alert_failures_total"}
+BY_OTHERS = {f"{PREFIX}{name}" for name in ("alerts_firing", "alert_handler_up", "alert_messages_total",
+                                           "alert_failures_total")}  # fmt: skip
 """What those who watch over the engine add themselves."""
 BTC: Labels = ("KRAKEN", "BTCUSD")
 ETH: Labels = ("KRAKEN", "ETHUSD")
@@ -104,6 +105,12 @@ def test_a_broken_symbol_is_stale_as_well() -> None:
     """Whoever watches for old data hears of worse, too."""
     frame = frame_of(a_status(feeds=[a_feed(health="broken", crossed=True)]))
     assert [found(frame, name, *BTC) for name in ("stale", "broken", "book_crossed")] == [1, 1, 1]
+
+
+def test_before_the_watchdog_looks_nothing_is_known_of_health() -> None:
+    """A feed that begins again is not well because nobody has looked at it yet."""
+    frame = frame_of(a_status(feeds=[a_feed(health="")]))
+    assert all(math.isnan(found(frame, name, *BTC) or 0) for name in ("stale", "broken"))
 
 
 def test_gaps_count_where_nobody_can_be_asked() -> None:
@@ -179,7 +186,7 @@ def test_a_store_that_fails_is_down(changes: dict[str, Any]) -> None:
 
 
 def test_accounts_are_told_while_somebody_trades() -> None:
-    """Afterwards nobody knows what they are worth."""
+    """While nobody does they are still there, and nobody knows what they are worth; one that is removed is gone."""
     frame = frame_of(a_status())
     assert (found(frame, "paper_up"), found(frame, "paper_strategies_stopped")) == (1, 1)
     assert found(frame, "account_equity", "DEFAULT", "USD") == 99_000.5
@@ -188,7 +195,12 @@ def test_accounts_are_told_while_somebody_trades() -> None:
     paper = a_status()["paper"] | {"state": "failed"}
     frame = frame_of(a_status(paper=paper))
     assert found(frame, "paper_up") == 0
-    assert found(frame, "account_equity", "DEFAULT", "USD") is None
+    assert math.isnan(found(frame, "paper_strategies_stopped") or 0)
+    assert math.isnan(found(frame, "account_equity", "DEFAULT", "USD") or 0)
+    assert math.isnan(found(frame, "account_drawdown_ratio", "DEFAULT") or 0)
+    assert math.isnan(found(frame, "account_halted", "DEFAULT") or 0)
+    frame = frame_of(a_status(paper=a_status()["paper"] | {"worth": []}))
+    assert found(frame, "account_halted", "DEFAULT") is None
 
 
 def test_the_machine() -> None:

@@ -256,13 +256,14 @@ async def test_who_does_not_read_is_given_up(autojump_clock: MockClock) -> None:
 
 @pytest.mark.trio
 async def test_a_port_that_is_taken_is_said_with_a_hint() -> None:
-    """On IPv4 or on IPv6, whoever has it."""
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    """On IPv4 or on IPv6, whoever has it; the address that is taken is named."""
+    places = ((socket.AF_INET, "127.0.0.1", r"127\.0\.0\.1"), (socket.AF_INET6, "::1", r"\[::1\]"))
+    for family, host, said in places:
         with socket.socket(family) as taken:
             taken.bind((host, 0))
             taken.listen()
             port = taken.getsockname()[1]
-            with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}") as refused:
+            with pytest.raises(ConfigurationError, match=f" {said}:{port}: ") as refused:
                 await serve_metrics(port, Engine().pages)
             assert "--metrics-port" in refused.value.hint
             assert refused.value.exit_code == 3
