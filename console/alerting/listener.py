@@ -11,7 +11,6 @@ from __future__ import annotations
 import enum
 import logging
 import random
-from fnmatch import fnmatchcase
 from math import inf
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from console.alerting.backlog import Backlog, Parcel
 from console.alerting.handlers.base import Handler, PartlyToldError
 from console.alerting.handlers.plan import HandlerPlan
 from console.alerting.sending import Uniform, send
+from core.alerts.matching import pattern
 from core.alerts.message import Message
 from core.clock import WallClock, iso_ns, wall_ns
 from core.errors import ConsoleError, PermanentError, ResourceExhaustedError
@@ -49,7 +49,7 @@ def wants(plan: HandlerPlan, message: Message) -> bool:
     """Whether it is to hear of that. A message about several rules, which names none, is for all."""
     if message.severity.rank < plan.min_severity.rank:
         return False
-    return not plan.rules or not message.rule or any(fnmatchcase(message.rule, one) for one in plan.rules)
+    return not plan.rules or not message.rule or any(pattern(one).fullmatch(message.rule) for one in plan.rules)
 
 
 class Listener:

@@ -10,8 +10,9 @@ import pytest
 
 from config.load import load
 from config.operations import KINDS, HandlerSettings
-from console.alerting.handlers.plan import HandlerPlan, handler_problems
+from console.alerting.handlers.plan import HandlerPlan
 from console.alerting.handlers.program import ENVIRONMENT, NOT_AGAIN
+from console.alerting.plan import alerting_problems
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "alert-handlers.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
@@ -29,7 +30,7 @@ def test_examples_work(tmp_path: Path, example: str) -> None:
     file.write_text(example)
     file.chmod(0o600)
     variables = {name: value for name, value in SECRETS.items() if f".{name.split('__')[3].lower()}]" in example}
-    found = handler_problems(load(file, environment=variables).settings.alerting)
+    found = alerting_problems(load(file, environment=variables).settings.alerting)
     assert [problem for problem in found if "/usr/local/bin/page-the-desk" not in problem] == []
 
 

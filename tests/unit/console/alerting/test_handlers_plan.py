@@ -10,10 +10,11 @@ import pytest
 from cattrs.preconf.json import make_converter
 
 from config.load import load
-from config.operations import AlertingSettings, HandlerSettings
+from config.operations import AlertingSettings, HandlerSettings, RuleSettings
 from console.alerting.handlers.addresses import mail_server
 from console.alerting.handlers.make import make_handlers
 from console.alerting.handlers.plan import HandlerPlan, handler_plans, handler_problems
+from console.alerting.plan import alert_plan, alerting_problems
 from core.alerts.rules import Severity
 from core.errors import ConfigurationError
 
@@ -191,3 +192,28 @@ def test_plans_load_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [("feed_*", "stale_feed"), ("stale_fed", "stale_feed"), ("store-lag", "store_lag"), ("zz", "")],
+)
+def test_a_pattern_that_fits_no_rule_is_said(pattern: str, meant: str) -> None:
+    """With what may be meant, and no engine starts with it: its handler would never hear. Not of one that is off."""
+    given = settings(desk=HandlerSettings(kind="log", rules=("stale_feed", pattern)))
+    (problem,) = alerting_problems(given)
+    assert problem.startswith("alerting.handlers.desk.rules: no rule is called '")
+    assert problem.endswith(f" (did you mean {meant}?)" if meant else "'")
+    assert problem.isprintable()
+    with pytest.raises(ConfigurationError, match="no rule is called"):
+        alert_plan(given)
+    assert alerting_problems(settings(desk=HandlerSettings(kind="log", enabled=False, rules=(pattern,)))) == []
+
+
+def test_patterns_fit_rules_of_ours_and_of_ones_own() -> None:
+    """In any case, rules that are switched off too; only a star stands for something else."""
+    handler = HandlerSettings(kind="log", rules=("*", "STORE_*", "stale_feed", "mine*"))
+    mine = {"mine_too": RuleSettings(metric="stale", above=1.0, enabled=False)}
+    assert alerting_problems(AlertingSettings(handlers={"desk": handler}, rules=mine)) == []
+    (problem,) = alerting_problems(settings(desk=HandlerSettings(kind="log", rules=("stor?_lag",))))
+    assert "stor?_lag" in problem
