@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.errors import ConsoleError
+from core.text import one_line
 
 
 class OutputError(ConsoleError):
@@ -162,7 +163,7 @@ def instant(instant_ns: int) -> str | None:
 
 def harmless(text: str) -> str:
     """`text` without what moves a cursor or begins a line: a `?` stands for each such character."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return one_line(text)
 
 
 def talk(*lines: str) -> None:

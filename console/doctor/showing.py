@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from console.doctor.finding import Fault, Finding, State
+from core.text import one_line
 
 SIGNS: Final = {State.OK: "✓", State.NOTE: "i", State.WARNING: "!", State.ERROR: "✗"}
 ASCII_SIGNS: Final = SIGNS | {State.OK: "+", State.ERROR: "x"}
@@ -39,8 +40,7 @@ def lines(findings: Sequence[Finding], *, width: int, coloured: bool, ascii_only
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return textwrap.wrap(plain, width, break_on_hyphens=False) or [""]
+    return textwrap.wrap(one_line(text), width, break_on_hyphens=False) or [""]
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -8,9 +8,11 @@ from typing import Final
 
 from core.alerts.rules import Rule
 from core.telemetry.frame import Labels
+from core.text import one_line
 
 MOST_LINES: Final = 12
 """Of what is told together so many are named, the rest counted."""
+MAX_LABEL: Final = 120
 _UNKNOWN: Final = "unknown"
 
 
@@ -53,12 +55,15 @@ def condition_text(rule: Rule) -> str:
 
 def subject_text(names: Sequence[str], labels: Labels) -> str:
     """What an alert is about, as `symbol=BTCUSD venue=KRAKEN`; a dash for what has no labels."""
-    return " ".join(f"{name}={_plain(value)}" for name, value in sorted(zip(names, labels, strict=True))) or "-"
+    return (
+        " ".join(f"{name}={one_line(value, MAX_LABEL)}" for name, value in sorted(zip(names, labels, strict=True)))
+        or "-"
+    )
 
 
 def summary_text(rule: Rule, names: Sequence[str], labels: Labels) -> str:
     """What is the matter, of one thing or, where a label is empty, of several of them."""
-    found = {name: _plain(value) for name, value in zip(names, labels, strict=True)}
+    found = {name: one_line(value, MAX_LABEL) for name, value in zip(names, labels, strict=True)}
     text = rule.summary or f"{rule.name}: {rule.metric}"
     for name, value in found.items():
         text = text.replace(f"{{{name}}}", value or "several")
@@ -80,7 +85,3 @@ def cut_lines(lines: Sequence[str]) -> tuple[str, ...]:
 def by_name(names: Sequence[str], labels: Labels) -> Mapping[str, str]:
     """Labels with their names."""
     return dict(zip(names, labels, strict=True))
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text[:120])

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from core.errors import PermanentError
+from core.text import one_line
 
 SEVERITIES: Final = frozenset({"info", "warning", "critical"})
 STATES: Final = frozenset({"firing", "resolved", "acknowledged", "silenced"})
@@ -71,7 +72,7 @@ def texts_of(row: AlertRow) -> tuple[str, ...]:
 
     One character that a table does not take would keep out every row that is written with it, again and again.
     """
-    return tuple(_fit(getattr(row, name)) for name in _TEXTS)
+    return tuple(one_line(getattr(row, name), TEXT_CHARACTERS) for name in _TEXTS)
 
 
 def row_of(values: Sequence[Any]) -> AlertRow:
@@ -83,11 +84,5 @@ def row_of(values: Sequence[Any]) -> AlertRow:
     number, time_ns, *texts = values
     if not isinstance(time_ns, int):
         raise PermanentError("reading the history of alerts", "the time of a row is no number")
-    named = {name: _fit(str(text)) for name, text in zip(_TEXTS, texts, strict=True)}
+    named = {name: one_line(str(text), TEXT_CHARACTERS) for name, text in zip(_TEXTS, texts, strict=True)}
     return AlertRow(number=number, time_ns=time_ns, **named)
-
-
-def _fit(text: str) -> str:
-    if len(text) > TEXT_CHARACTERS:
-        text = f"{text[: TEXT_CHARACTERS - 1]}…"
-    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)

@@ -12,6 +12,7 @@ from typing import Final
 from core.alerts.message import Kind, Message
 from core.alerts.rules import Severity
 from core.clock import NS_PER_S, iso_ns
+from core.text import one_line
 
 SCHEMA_VERSION: Final = 1
 MAX_LINE: Final = 400
@@ -21,8 +22,7 @@ _TITLE: Final = 200
 
 def plain(text: str, limit: int = MAX_LINE) -> str:
     """`text` as one line of at most `limit` characters that can be printed, in whatever script it is."""
-    shown = "".join(character if character.isprintable() else "?" for character in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return one_line(text, limit)
 
 
 def word(message: Message) -> str:

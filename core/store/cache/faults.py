@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.errors import ConfigurationError, ConsoleError, ResourceExhaustedError, TransientError
+from core.text import one_line
 
 FULL_RETRY_S: Final = 5.0
 _DENIED: Final = (
@@ -81,7 +82,7 @@ def printable_url(url: str) -> str:
         place = f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}{database}"
     else:
         return "an address that is not of Redis"
-    return _shown(place)
+    return one_line(place, _MAX_CHARACTERS)
 
 
 def _refused(operation: str, place: str, error: ResponseError) -> ConsoleError:
@@ -96,8 +97,4 @@ def _refused(operation: str, place: str, error: ResponseError) -> ConsoleError:
 def _reason(error: Exception) -> str:
     causes = [error, error.__cause__, error.__context__]
     words = [str(cause.strerror) for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return _shown(words[0]) if words else "the connection failed"
-
-
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)[:_MAX_CHARACTERS]
+    return one_line(words[0], _MAX_CHARACTERS) if words else "the connection failed"

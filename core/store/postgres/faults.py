@@ -12,6 +12,7 @@ import psycopg
 
 from core.errors import ConfigurationError, ConsoleError, PermanentError, ResourceExhaustedError, TransientError
 from core.store.faults import FULL_RETRY_S
+from core.text import one_line
 
 MIGRATE: Final = "run: ringside --batch db migrate"
 _TEXT_CHARACTERS: Final = 300
@@ -90,8 +91,7 @@ def said(error: Exception) -> str:
 
 def clean(text: str) -> str:
     """The text without control characters, and not too long for a line or two."""
-    shown = "".join(character if character.isprintable() else "?" for character in text[:_TEXT_CHARACTERS])
-    return f"{shown}…" if len(text) > _TEXT_CHARACTERS else shown
+    return one_line(text, _TEXT_CHARACTERS)
 
 
 def _by_state(operation: str, text: str, state: str) -> ConsoleError:
