@@ -9,7 +9,7 @@ import attrs
 
 
 class Severity(enum.StrEnum):
-    """How bad it is."""
+    """How bad it is, the least first."""
 
     INFO = "info"
     WARNING = "warning"
@@ -21,7 +21,9 @@ class Severity(enum.StrEnum):
         return _RANKS[self]
 
 
-_RANKS: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+_RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+SEVERITIES: Final = tuple(severity.value for severity in reversed(Severity))
+"""Their names, the worst first."""
 
 
 class Comparison(enum.StrEnum):

@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 import attrs
 
+from core.alerts.rules import SEVERITIES
+
 AlertId = tuple[str, str]
 """(rule, subject) as the engine has them: what identifies an alert."""
 Labels = tuple[tuple[str, str], ...]
 """Pairs of a label and its value, or a pattern of it, as the engine has them: not meant to be drawn."""
 
-SEVERITIES: Final = ("critical", "warning", "info")
-"""The worst first."""
 FIRING: Final = "firing"
 PENDING: Final = "pending"
 QUIET: Final = "quiet"

@@ -17,7 +17,6 @@ from console.tui.alerts.document import (
     PENDING,
     RESOLVED,
     RULE_STATES,
-    SEVERITIES,
     UNKNOWN,
     Alert,
     Alerts,
@@ -30,6 +29,7 @@ from console.tui.alerts.document import (
 )
 from console.tui.answers import Raw, read_count, read_list, read_mapping, read_number, read_rows, read_text
 from console.tui.text import clean
+from core.alerts.rules import SEVERITIES
 
 MOST: Final = 1000
 """Of each list so many are kept."""

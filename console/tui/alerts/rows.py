@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from console.tui.alerts.aboutrows import Entry, about_lines, about_rows
-from console.tui.alerts.document import SEVERITIES, Alerts, Heard
+from console.tui.alerts.document import Alerts, Heard
 from console.tui.alerts.panerows import View, pane_rows, rows_seen, shown_of
 from console.tui.alerts.place import TITLE, Box, Layout, Pane, Place, layout_of
 from console.tui.alerts.words import ago_text, duration_text, severity_sign, severity_style
 from console.tui.snapshot import Snapshot
 from console.tui.text import Cell, Glyphs, Row, fit, fit_row, grouped, instead_rows, title_row
+from core.alerts.rules import SEVERITIES
 from core.clock import NS_PER_S
 
 _OFF = (

@@ -10,6 +10,7 @@ from console.tui.alerts.document import Counts
 from console.tui.alerts.parsing import read_counts, read_severity
 from console.tui.answers import Raw, read_count, read_mapping, read_rows, read_text
 from console.tui.text import Cell, Glyphs, grouped
+from core.alerts.rules import SEVERITIES
 from core.clock import NS_PER_S
 
 PAUSE_NS: Final = 4 * NS_PER_S
@@ -18,7 +19,6 @@ BELL_NS: Final = NS_PER_S
 """The least between two bells."""
 _MOST: Final = 50
 _STYLES: Final = {"critical": "bar_down", "warning": "bar_warn", "info": "bar"}
-_RANKS: Final = {"critical": 2, "warning": 1, "info": 0}
 
 
 @attrs.frozen(kw_only=True)
@@ -112,7 +112,7 @@ class Messages:
         if not self._waiting or busy or (self._said_ns is not None and now_ns - self._said_ns < PAUSE_NS):
             return ""
         told, self._waiting, self._said_ns = self._waiting, [], now_ns
-        worst = max(told, key=lambda one: (one.kind != "resolved", _RANKS.get(one.severity, 0)))
+        worst = max(told, key=lambda one: (one.kind != "resolved", -SEVERITIES.index(one.severity)))
         more = f" (and {len(told) - 1} more; screen 3 shows them)" if len(told) > 1 else ""
         return f"{_sentence(worst, glyphs)}{more}"
 
