@@ -78,15 +78,18 @@ class RingSpaceError(RingError):
     """Shared memory has no room for the segment."""
 
 
-def directory() -> Path:
-    """Where this user's segments live: `/dev/shm/ringside-UID`, or `RINGSIDE_SHM` when set.
+def place() -> Path:
+    """Where this user's segments live: `/dev/shm/ringside-UID`, or `RINGSIDE_SHM` when set. Nothing is made."""
+    return Path(os.environ.get("RINGSIDE_SHM") or f"/dev/shm/ringside-{os.getuid()}")  # noqa: S108 - see directory
 
-    Created with mode 0700.
+
+def directory() -> Path:
+    """The `place` of this user's segments, created with mode 0700 where it is missing.
 
     Raises:
         RingError: it belongs to somebody else or others may enter it.
     """
-    path = Path(os.environ.get("RINGSIDE_SHM") or f"/dev/shm/ringside-{os.getuid()}")  # noqa: S108 - checked below
+    path = place()
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import ConfigurationError
 
@@ -23,10 +23,11 @@ def add_log_option(parser: argparse._ActionsContainer) -> None:
 def log_plan(settings: Settings, arguments: argparse.Namespace) -> LogPlan:
     """What is logged, and how. Raises `ConfigurationError` for a level that does not exist."""
     from config.operations import LEVELS
-    from console.logbook.redact import secrets_of
     from console.plan import LogPlan
+    from console.secrets import secrets_of_environment, secrets_of_settings
 
     section = settings.log
+    secrets = (*secrets_of_settings(settings), *secrets_of_environment(os.environ))
     for part, level in section.levels.items():
         if level not in LEVELS:
             raise ConfigurationError("no such level", f"log.levels.{part}", hint=f"one of {', '.join(LEVELS)}")
@@ -36,23 +37,5 @@ def log_plan(settings: Settings, arguments: argparse.Namespace) -> LogPlan:
         format=getattr(arguments, "log_format", None) or section.format,
         max_bytes=section.max_bytes,
         files=section.files,
-        secrets=secrets_of(_secret_settings(settings), os.environ),
+        secrets=tuple(dict.fromkeys(secrets)),
     )
-
-
-def _secret_settings(section: Any) -> list[str]:
-    # Whatever a section says is secret, however deep it stands.
-    import attrs
-
-    from config.hiding import is_secret
-
-    found: list[str] = []
-    for field in attrs.fields(type(section)):
-        value = getattr(section, field.name)
-        values = list(value.values()) if hasattr(value, "values") else value if isinstance(value, tuple) else [value]
-        for one in values:
-            if attrs.has(type(one)):
-                found += _secret_settings(one)
-            elif is_secret(field) and isinstance(one, str) and one:
-                found.append(one)
-    return found

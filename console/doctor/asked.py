@@ -43,7 +43,11 @@ def announced(place: Place) -> list[ServiceState]:
 
 
 def ask_engines(place: Place) -> list[StatusOf]:
-    """What each engine in the registry that is not dead says, all asked at once."""
+    """What each engine in the registry that is not dead says: all are asked at once, and once for all checks."""
+    return place.engines(lambda: _ask_all(place))
+
+
+def _ask_all(place: Place) -> list[StatusOf]:
     services = [service for service in announced(place) if service.health != "dead"]
     if not services:
         return []

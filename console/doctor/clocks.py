@@ -16,7 +16,7 @@ import attrs
 from console.doctor.asked import StatusOf, ask_engines
 from console.doctor.finding import Finding, Notes, State
 from console.doctor.place import Place
-from core.clock import NS_PER_MS, NS_PER_S, wall_ns
+from core.clock import NS_PER_MS, NS_PER_S, monotonic_ns, wall_ns
 
 SAMPLE_S: Final = 0.25
 STEP_NS: Final = 5 * NS_PER_MS
@@ -132,19 +132,27 @@ def in_container() -> bool:
 
 def _moved_ns() -> int:
     # How far the wall clock went in a moment beyond what passed: slewing is some 0.05 %, more is a step.
-    before_ns = time.time_ns() - time.monotonic_ns()
+    before_ns = wall_ns() - monotonic_ns()
     threading.Event().wait(SAMPLE_S)
-    return time.time_ns() - time.monotonic_ns() - before_ns
+    return wall_ns() - monotonic_ns() - before_ns
 
 
 def skew(place: Place) -> Finding:
     """How the clock stands against those of venues, as running engines measure it."""
     notes = Notes("skew")
     live = [engine for engine in ask_engines(place) if engine.status.get("source") == "live"]
-    measured = [engine for engine in live if _delay_ns(engine) is not None]
-    for engine in measured:
-        _judge_delay(notes, engine.name, _delay_ns(engine) or 0)
+    measured = False
     for engine in live:
+        ahead, delay_ns = _ahead(engine), _delay_ns(engine)
+        measured = measured or bool(ahead) or delay_ns is not None
+        for venue, ahead_ns in ahead.items():
+            notes.add(
+                State.WARNING,
+                f"{engine.name}: {venue} stamps {ahead_ns / NS_PER_MS:.0f} ms ahead of this clock",
+                "this clock is behind the venue's: synchronise it",
+            )
+        if delay_ns is not None:
+            _judge_delay(notes, engine.name, delay_ns, slow=bool(ahead))
         stamped = sum(_count(row, "skewed") for row in engine.rows("feeds"))
         if stamped:
             notes.add(
@@ -164,14 +172,22 @@ def _delay_ns(engine: StatusOf) -> int | None:
     return _count(latency, "venue_p50_ns")
 
 
-def _judge_delay(notes: Notes, name: str, delay_ns: int) -> None:
+def _ahead(engine: StatusOf) -> dict[str, int]:
+    # By venue, how far its stamps are ahead of this clock lately, where that is too far. Delays do not tell: none of
+    # them is counted as less than nothing.
+    found: dict[str, int] = {}
+    for row in engine.rows("connections"):
+        venue, ahead_ns = str(row.get("venue", ""))[:40], _count(row, "clock_ahead_ns")
+        if ahead_ns > SKEW_NS:
+            found[venue] = max(ahead_ns, found.get(venue, 0))
+    return found
+
+
+def _judge_delay(notes: Notes, name: str, delay_ns: int, *, slow: bool) -> None:
     shown = f"{name}: trades arrive {delay_ns / NS_PER_MS:.0f} ms after the venue's stamp (median)"
-    if delay_ns < -SKEW_NS:
-        notes.add(State.WARNING, f"{name}: trades arrive {-delay_ns / NS_PER_MS:.0f} ms before they happen",
-                  "this clock is behind the venue's: synchronise it")  # fmt: skip
-    elif delay_ns > FAR_NS:
+    if delay_ns > FAR_NS:
         notes.add(State.WARNING, shown, "this clock is ahead, or the line is slow: synchronise it first")
-    else:
+    elif not slow:  # a delay that is measured by a slow clock says nothing
         notes.ok(shown)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from console.doctor.finding import Finding, Notes, State
 from console.doctor.place import Place, existing, short_bytes
+from console.metrics.facts import space_of
 
 LITTLE_BYTES: Final = 1 << 30
 LITTLE_SHARE: Final = 0.05
@@ -38,10 +39,13 @@ def shared_memory(place: Place) -> Finding:
 
 
 def _judge_room(notes: Notes, place: Place, parent: Path, kind: str) -> None:
-    room = os.statvfs(parent)
-    free, whole = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    space = space_of(parent)
+    if space is None:
+        notes.add(State.NOTE, f"how much room {parent} has is not told", "see df")
+        return
+    free = space.free_bytes
     needed, count = needed_bytes(place)
-    said = f"{short_bytes(free)} free of {short_bytes(whole)} {kind}".rstrip()
+    said = f"{short_bytes(free)} free of {short_bytes(space.total_bytes)} {kind}".rstrip()
     rings = f"{count} rings of the settings take up to {short_bytes(needed)}"
     if free < needed:
         notes.add(
@@ -107,8 +111,11 @@ def disk(place: Place) -> Finding:
 
 
 def _judge_disk(notes: Notes, names: str, directory: Path) -> None:
-    room = os.statvfs(directory)
-    free, whole = room.f_bavail * room.f_frsize, max(room.f_blocks * room.f_frsize, 1)
+    space = space_of(directory)
+    if space is None:
+        notes.add(State.NOTE, f"{names}: how much room {directory} has is not told", "see df")
+        return
+    free, whole = space.free_bytes, max(space.total_bytes, 1)
     said = f"{names}: {short_bytes(free)} free of {short_bytes(whole)} ({free / whole:.0%})"
     advice = "make room: db compress packs closed days, db prune removes old ones"
     if free < ALMOST_NONE_BYTES:
@@ -117,6 +124,7 @@ def _judge_disk(notes: Notes, names: str, directory: Path) -> None:
         notes.add(State.WARNING, said, advice)
     else:
         notes.ok(said)
+    room = os.statvfs(directory)
     if room.f_files and room.f_favail / room.f_files < FEW_INODES:
         inodes = f"{names}: {room.f_favail} of {room.f_files} inodes left"
         state = State.ERROR if not room.f_favail else State.WARNING

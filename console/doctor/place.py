@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
-from config.load import load
+from config.load import examine, said_origins
 from config.paths import Paths, find_paths
-from config.problems import SettingsError
 from config.schema import Settings
+from ringbuf import layout
 
 OK_MODE_OF_DIRECTORY: Final = 0o700
 OK_MODE_OF_FILE: Final = 0o600
 
 
+Known = TypeVar("Known")
+
+
+class Once(Generic[Known]):
+    """What is found out once, however many checks want to know it at the same time; a failure is not kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: Known | None = None
+
+    def __call__(self, find: Callable[[], Known]) -> Known:
+        """What `find` returned the first time; who comes meanwhile waits for it."""
+        with self._lock:
+            if self._known is None:
+                self._known = find()
+            return self._known
+
+
 @attrs.frozen(kw_only=True)
 class Place:
-    """A machine as one user sees it. `settings` are the defaults where what is set cannot be used, for the
-    `problems` given."""
+    """A machine as one user sees it. `settings` have the defaults where what is set cannot be used, for the
+    `problems` given; `origins` say where each that is none stands, and `files` which were read. `engines` is what
+    those that run answered, asked for by `asked.ask_engines` alone."""
 
     paths: Paths
     configuration_file: Path
     shared_memory: Path
     settings: Settings
     problems: tuple[str, ...] = ()
+    origins: Mapping[str, str] = attrs.field(factory=dict)
+    files: tuple[str, ...] = ()
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    engines: Once[list[Any]] = attrs.field(factory=Once, eq=False, repr=False)
 
     @property
     def directories(self) -> dict[str, Path]:
@@ -45,21 +68,16 @@ class Place:
 def find_place(configuration: Path | None = None, *, assigned: Sequence[str] = ()) -> Place:
     """This machine, with the settings of the file named, or of the usual one, and what is `assigned` before them."""
     paths = find_paths()
-    settings, problems = Settings(), tuple[str, ...]()
-    try:
-        file = configuration or paths.configuration_file
-        settings = load(file, required=configuration is not None, assigned=assigned).settings
-    except SettingsError as error:
-        problems = tuple(error.problems)
-    except OSError as error:
-        problems = (error.strerror or str(error),)
+    file = configuration or paths.configuration_file
+    found = examine(file, required=configuration is not None, assigned=assigned)
     return Place(
         paths=paths,
-        configuration_file=configuration or paths.configuration_file,
-        # Not `ringbuf.layout.directory`: that would make it.
-        shared_memory=Path(os.environ.get("RINGSIDE_SHM") or f"/dev/shm/ringside-{os.getuid()}"),  # noqa: S108
-        settings=settings,
-        problems=problems,
+        configuration_file=file,
+        shared_memory=layout.place(),
+        settings=found.settings,
+        problems=tuple(map(str, found.problems)),
+        origins=said_origins(found),
+        files=found.files,
         environment=dict(os.environ),
     )
 

@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import attrs
 
+from config.hiding import HIDDEN
 from console.incident.logs import log_parts
 from console.incident.parts import Part
-from console.incident.redaction import HIDDEN, is_secret_name
 from console.incident.rings import ring_parts
 from console.incident.scene import AbsentError, Scene
+from console.metrics.facts import space_of
 from console.plan import LIVE_PROVIDERS
+from console.secrets import is_secret_name
 from core.clock import iso_ns
 
 MOST_ROWS: Final = 1000
@@ -124,20 +126,24 @@ def _process(scene: Scene) -> Any:
 
 def _settings(scene: Scene) -> Any:
     from config.load import dump
-    from console.batch.engine_plan import load_settings
 
-    file = scene.place.configuration_file
-    loaded = load_settings(file if file.exists() else None, scene.place.paths)
+    place = scene.place
     rows = [
         {
             "setting": name,
             "value": HIDDEN if value and is_secret_name(name) else value,
-            "origin": loaded.origins.get(name, "default"),
+            "origin": place.origins.get(name, "default"),
         }
-        for name, value in dump(loaded.settings).items()
+        for name, value in dump(place.settings).items()
     ]
-    changed = sorted(name for name in scene.place.environment if name.startswith("RINGSIDE_"))
-    return {"file": str(file), "variables": changed, "settings": rows}
+    changed = sorted(name for name in place.environment if name.startswith("RINGSIDE_"))
+    return {
+        "file": str(place.configuration_file),
+        "files": list(place.files),
+        "problems": list(place.problems),
+        "variables": changed,
+        "settings": rows,
+    }
 
 
 def _doctor(scene: Scene) -> Any:
@@ -169,9 +175,13 @@ def _machine(scene: Scene) -> Any:
     }
 
 
-def _disk(path: Path) -> dict[str, int | str]:
-    room = os.statvfs(path)
-    return {"path": str(path), "free_bytes": room.f_bavail * room.f_frsize, "bytes": room.f_blocks * room.f_frsize}
+def _disk(path: Path) -> dict[str, int | str | None]:
+    space = space_of(path)
+    return {
+        "path": str(path),
+        "free_bytes": None if space is None else space.free_bytes,
+        "bytes": None if space is None else space.total_bytes,
+    }
 
 
 def _books(scene: Scene) -> Path:

@@ -14,6 +14,7 @@ from console.incident.scene import AbsentError
 from core.errors import ConsoleError
 
 MOST_PART_BYTES: Final = 16 << 20
+"""Of one file before it is packed, so that none takes the room of all others."""
 _TEXTS: Final = (".txt", ".csv", ".log", ".json")
 
 
@@ -53,7 +54,10 @@ def put(part: Part, archive: Archive, redaction: Redaction) -> None:
     except Exception as error:  # noqa: BLE001 - what is broken is what bundles are for
         archive.leave_out(name, about, redaction.text(f"{type(error).__name__}: {error}"))
     else:
-        archive.add(name, content, about)
+        if len(content) > MOST_PART_BYTES:
+            archive.leave_out(name, about, f"it has {len(content)} bytes, and one file may have {MOST_PART_BYTES}")
+        else:
+            archive.add(name, content, about)
 
 
 def _clean(made: Any, name: str, redaction: Redaction) -> bytes:

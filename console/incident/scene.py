@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
+from config.load import examine
 from console.doctor.place import Place
-from console.incident.redaction import Redaction, secrets_of, secrets_of_settings
+from console.incident.redaction import Redaction
+from console.secrets import secrets_of_environment, secrets_of_settings
 from core.errors import NotFoundError, UsageError
 from ringbuf import discovery, layout
 from ringbuf.control import ControlClient, ControlError
@@ -92,10 +95,13 @@ def _services(place: Place) -> list[ServiceState]:
 def open_scene(place: Place, *, instance: str | None, now_ns: int, since_ns: int, note: str) -> Scene:
     """The scene; what is secret is gathered first, from everywhere it may stand. Raises as `engine_of` does."""
     name, service = engine_of(place, instance)
-    secrets = [*secrets_of(place.environment), *secrets_of_settings(place.settings), *_secrets_of_file(place)]
+    secrets = [
+        *secrets_of_environment(place.environment),
+        *secrets_of_settings(place.settings),
+        *_secrets_of_file(place.configuration_file),
+    ]
     if service is not None:
-        # Its settings are those of its own environment.
-        secrets += secrets_of(environment_of(service.pid))
+        secrets += _secrets_of_process(place, service.pid)
     return Scene(
         place=place,
         instance=name,
@@ -107,14 +113,40 @@ def open_scene(place: Place, *, instance: str | None, now_ns: int, since_ns: int
     )
 
 
-def _secrets_of_file(place: Place) -> list[str]:
-    # Settings that cannot be used may hold secrets all the same.
+def _secrets_of_process(place: Place, pid: int) -> list[str]:
+    # An engine has the settings of its own environment and command line.
+    environment, file = environment_of(pid), _configuration_of(pid) or place.configuration_file
+    settings = examine(file, environment=environment).settings
+    return [*secrets_of_environment(environment), *secrets_of_settings(settings), *_secrets_of_file(file)]
+
+
+def _configuration_of(pid: int) -> Path | None:
+    # The file that its command line names, from where it was started.
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        folder = Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return None
+    for before, word in reversed(list(pairwise(words))):  # the last one counts
+        if before in ("-c", "--config"):
+            return folder / word
+        if before.startswith("--config="):
+            return folder / before.partition("=")[2]
+    return None
+
+
+def _secrets_of_file(path: Path) -> list[str]:
+    # Settings that cannot be used may hold secrets all the same, and so may what is no TOML any more.
     import tomllib
 
     try:
-        return list(secrets_of_settings(tomllib.loads(place.configuration_file.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):
         return []
+    try:
+        return list(secrets_of_settings(tomllib.loads(text)))
+    except ValueError:
+        return list(secrets_of_settings(text.splitlines()))
 
 
 def environment_of(pid: int) -> Mapping[str, str]:

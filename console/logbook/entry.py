@@ -18,8 +18,10 @@ from typing import Any, Final
 import attrs
 
 from console.logbook.levels import LEVELS, RANKS
-from console.logbook.redact import Redactor, redact_value
+from console.logbook.redact import redact_value
+from console.secrets import Redactor
 from core.clock import iso_ns
+from core.text import one_line
 
 ROOT: Final = "ringside"
 PREFIX: Final = "ringside."
@@ -66,8 +68,7 @@ class Entry:
 
 def plain(text: str, limit: int = 500) -> str:
     """`text` on one line without control characters, at most `limit` characters."""
-    text = text[:limit]
-    return text if text.isprintable() else "".join(ch if ch.isprintable() else " " for ch in text)
+    return one_line(text[:limit], instead=" ")
 
 
 def entry_of(record: logging.LogRecord, redactor: Redactor, *, instance: str = "") -> Entry:

@@ -147,12 +147,15 @@ def test_without_an_engine(marked: None) -> None:
     assert manifest_of(members)["status.json"]["missing"] == "no engine runs"
 
 
-def test_settings_that_cannot_be_read_cost_themselves_alone(marked: None) -> None:
-    """A file that is no TOML any more has secrets all the same; the rest is there."""
+def test_settings_that_cannot_be_read_are_there_with_what_is_wrong(marked: None) -> None:
+    """A file that is no TOML any more has secrets all the same; what is in force without it is told, and why."""
     with find_paths().configuration_file.open("a") as file:
         file.write(f'\n[alerting.handlers.broken\ntoken = "{MARK}broken18"\n')
     members = bundle()
-    assert "missing" in manifest_of(members)["settings.json"]
+    settings = json.loads(members["settings.json"])
+    assert len(settings["problems"]) == 1
+    assert find_paths().configuration_file.name in settings["problems"][0]
+    assert settings["settings"]
     assert "doctor.json" in members
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import socketserver
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -13,9 +19,12 @@ import pytest
 from config.paths import find_paths
 from config.schema import CacheSettings, DatabaseSettings, EngineSettings, RedisCacheSettings, Settings
 from console.doctor import clocks, disks, engines, leftovers, machine, permissions, servers, terminal
+from console.doctor.checks import chosen
 from console.doctor.finding import Fault, State
 from console.doctor.place import Place, find_place
+from console.doctor.running import run_checks
 from ringbuf import layout
+from ringbuf.control import encode
 from ringbuf.discovery import Announcement
 from ringbuf.writer import RingIdentity, RingWriter
 
@@ -103,6 +112,74 @@ def test_the_clock_is_judged_by_the_kernel() -> None:
 def test_skew_is_not_invented() -> None:
     """Without an engine that streams from a venue nothing was measured."""
     assert clocks.skew(find_place()).found.startswith("not measured")
+
+
+@contextmanager
+def live_engine(status: dict[str, Any]) -> Iterator[list[str]]:
+    """An engine in the registry that answers with this status; the list has what it was asked."""
+    asked: list[str] = []
+
+    class Answer(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            for line in self.rfile:
+                request = json.loads(line)
+                asked.append(request["op"])
+                self.wfile.write(encode({"v": 1, "id": request["id"], "ok": True, "result": status}))
+
+    path = layout.directory() / "live.sock"
+    with socketserver.ThreadingUnixStreamServer(os.fspath(path), Answer) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        living = Announcement("live", providers=["kraken"], symbols={}, control=str(path))
+        try:
+            yield asked
+        finally:
+            living.close()
+            server.shutdown()
+            path.unlink()
+
+
+def status_of(*, ahead_ms: float, delay_ms: float = 20) -> dict[str, Any]:
+    """What an engine says whose clock stands so against that of its venue."""
+    return {
+        "source": "live",
+        "state": "running",
+        "latency": {"count": 5, "venue_p50_ns": int(delay_ms * 1e6)},
+        "connections": [{"venue": "KRAKEN", "status": "connected", "clock_ahead_ns": int(ahead_ms * 1e6)}],
+    }
+
+
+def test_a_slow_clock_is_found_by_what_venues_stamp() -> None:
+    """No delay is ever below nothing: how far stamps are ahead tells, and then the delay is not called well."""
+    with live_engine(status_of(ahead_ms=400, delay_ms=0)):
+        found = clocks.skew(find_place())
+    assert found.state is State.WARNING
+    assert found.found == "live: KRAKEN stamps 400 ms ahead of this clock"
+    assert "synchronise" in found.advice
+
+
+def test_a_clock_that_differs_by_little_is_well() -> None:
+    """A stamp may be some milliseconds ahead; a delay of seconds means the clock is fast, or the line slow."""
+    with live_engine(status_of(ahead_ms=200)):
+        assert clocks.skew(find_place()).state is State.OK
+    with live_engine(status_of(ahead_ms=0, delay_ms=5000)):
+        assert "5000 ms after" in clocks.skew(find_place()).found
+
+
+def test_an_engine_without_such_a_field_costs_nothing() -> None:
+    """One of another version, or one that lies, is judged by what it says besides."""
+    for strange in (None, "much", [1], True, -5):
+        status = status_of(ahead_ms=0)
+        status["connections"] = [{"venue": "KRAKEN", "clock_ahead_ns": strange}, 7]
+        with live_engine(status):
+            assert clocks.skew(find_place()).state is State.OK
+
+
+def test_each_engine_is_asked_once() -> None:
+    """However many checks want to know, at the same time or one after the other."""
+    with live_engine(status_of(ahead_ms=0)) as asked:
+        found = run_checks(chosen(["skew", "engines"]), find_place())
+    assert asked == ["status"]
+    assert [one.state for one in found] == [State.OK, State.OK]
 
 
 def test_rings_that_do_not_fit_are_an_error() -> None:
@@ -279,7 +356,7 @@ def test_an_engine_that_does_not_answer_is_an_error() -> None:
 
 def test_a_damaged_catalogue_is_an_error() -> None:
     """What is no database says so, in words and with what to do."""
-    from console.doctor.running import Check, run_checks
+    from console.doctor.running import Check
 
     state = find_paths().state
     state.mkdir(parents=True, mode=0o700)
@@ -292,8 +369,6 @@ def test_a_damaged_catalogue_is_an_error() -> None:
 @pytest.mark.parametrize("kind", ["refused", "silent"])
 def test_a_server_that_is_away_is_no_fault_of_the_machine(kind: str) -> None:
     """Whether it refuses or hangs, the finding comes in time and is the server's."""
-    from console.doctor.checks import chosen
-    from console.doctor.running import run_checks
     from core.clock import monotonic_ns
 
     listener, port = silent_port()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.incident.archive import Archive, new_archive, safe_name
-from console.incident.parts import Part, put
+from console.incident.parts import MOST_PART_BYTES, Part, put
 from console.incident.redaction import Redaction
 from console.incident.scene import AbsentError
 from core.errors import ConfigurationError, RefusedError, ResourceExhaustedError
@@ -107,3 +107,12 @@ def test_a_part_that_fails_costs_itself_alone(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
         assert all(b"MARK" not in packed.read(name) for name in packed.namelist())
     assert isinstance(archive, Archive)
+
+
+def test_no_part_takes_the_room_of_all_others(tmp_path: Path) -> None:
+    """One that is larger than a file may be is left out, and what comes after it is there."""
+    with new_archive(tmp_path / "a.zip") as archive:
+        put(Part("large.txt", "", lambda: b" " * (MOST_PART_BYTES + 1)), archive, Redaction())
+        put(Part("full.bin", "", lambda: b" " * MOST_PART_BYTES), archive, Redaction())
+    assert [(row["name"], "missing" in row) for row in archive.listed] == [("large.txt", True), ("full.bin", False)]
+    assert str(MOST_PART_BYTES) in archive.listed[0]["missing"]

@@ -12,7 +12,7 @@ from config.operations import LEVELS as CONFIGURED
 from console.logbook.entry import Entry, entry_of, json_line, level_name, parse_line, plain, text_line
 from console.logbook.levels import LEVELS
 from console.logbook.reading import Lines
-from console.logbook.redact import Redactor
+from console.secrets import Redactor
 
 
 def make(message: str = "told", *, level: int = 30, error: BaseException | None = None, **extra: object) -> str:
