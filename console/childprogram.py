@@ -17,7 +17,7 @@ import trio
 
 from config.paths import find_paths
 from console.childprocess import told_error
-from console.journal import Journal, closing_journal, open_journal
+from console.journal import Journal, closing_journal, flush_journal, open_journal
 from console.plan import EnginePlan, decode_plan
 from core.errors import ConsoleError, single_error
 
@@ -46,6 +46,7 @@ def run_program(program: Program) -> int:
 def last_word(error: ConsoleError) -> NoReturn:
     """End this process at once, wherever it is, with an error for its last word."""
     _say({"error": told_error(error)})
+    flush_journal()
     os._exit(error.exit_code)
 
 

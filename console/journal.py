@@ -1,12 +1,13 @@
 """What the program logs: kept in memory for the screen, appended to a file, on stderr when there is no screen.
 
-Every record is made safe once, in one place, before anybody gets it: see `console.logbook.entry`.
+Every record is made safe once, in one place, before anybody gets it: see `console.logbook.entry`. Who logs waits for
+no terminal and no disk: finished lines are written by a thread for each, see `console.logbook.sink`.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import attrs
 from console.logbook.entry import PREFIX, ROOT, Entry, entry_of, json_line, text_line
 from console.logbook.file import LogFile
 from console.logbook.levels import RANKS
+from console.logbook.sink import Sink, to_stderr
 from console.plan import LogPlan
 from console.secrets import Redactor
 from core.clock import wall_ns
@@ -128,15 +130,29 @@ def _number(level: str) -> int:
 
 
 class _Listener(logging.Handler):
-    # Makes an entry of every record and gives it to the journal, the terminal and the file.
+    # Makes an entry of every record for the journal, and a line of it for the sinks of the file and the terminal.
 
-    def __init__(self, journal: Journal, log: LogPlan, *, instance: str, to_stderr: bool) -> None:
+    def __init__(self, journal: Journal, log: LogPlan, *, instance: str) -> None:
         super().__init__(logging.DEBUG)
-        self._journal, self._instance, self._to_stderr = journal, instance, to_stderr
+        self._journal, self._instance = journal, instance
         self._levels = Levels(log.level, dict(log.levels))
         self._redactor = Redactor(log.secrets)
         self._json = log.format == "json"
-        self.file: LogFile | None = None
+        self._terminal: Sink | None = None
+        self._file: Sink | None = None
+
+    def add_terminal(self) -> None:
+        self._terminal = Sink("terminal", to_stderr, left_out=lambda lines: self._left_out(lines, alone=True))
+
+    def add_file(self, directory: Path, *, max_bytes: int, files: int) -> None:
+        file = LogFile(directory, max_bytes=max_bytes, files=files, told=self._unfiled)
+        self._file = Sink(
+            "file",
+            file.write,
+            left_out=lambda lines: self._left_out(lines, alone=False),
+            finish=file.close,
+            begin_anew=file.begin_anew,
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -153,18 +169,48 @@ class _Listener(logging.Handler):
             self._journal.keep(entry)
         if record.levelno < written:
             return
-        if self._to_stderr and not getattr(record, "untold", False):
-            line = json_line(entry) if self._json else text_line(entry, alone=True)
-            with suppress(OSError, ValueError):  # a terminal that is gone
-                sys.stderr.write(f"{line}\n")
-                sys.stderr.flush()
-        if self.file is not None and not getattr(record, "repeated", False) and not getattr(record, "unfiled", False):
-            self.file.write(json_line(entry) if self._json else text_line(entry))
+        if self._terminal is not None and not getattr(record, "untold", False):
+            self._terminal.put(self._line(entry, alone=True))
+        if (
+            self._file is not None
+            and not getattr(record, "repeated", False)
+            and not getattr(record, "unfiled", False)
+        ):
+            self._file.put(self._line(entry, alone=False))
+
+    def _line(self, entry: Entry, *, alone: bool) -> str:
+        return json_line(entry) if self._json else text_line(entry, alone=alone)
+
+    def _left_out(self, lines: int, *, alone: bool) -> str:
+        count = "1 line was" if lines == 1 else f"{lines:,} lines were"
+        why = f"nobody read {'it' if lines == 1 else 'them'}" if alone else "the disk was too slow"
+        text = f"{count} not written here: {why}"
+        told = Entry(
+            ts_ns=wall_ns(), level="warning", logger=_LOG, text=text, pid=os.getpid(), instance=self._instance
+        )
+        return self._line(told, alone=alone)
+
+    def _unfiled(self, text: str) -> None:
+        # Said by the file about itself, at the end even when this is no handler any more.
+        record = logging.LogRecord(_LOG, logging.WARNING, "", 0, text, None, None)
+        record.unfiled = True
+        self.handle(record)
+
+    def flush(self) -> None:
+        # The file first: it may have something to say.
+        for sink in (self._file, self._terminal):
+            if sink is not None:
+                sink.flush()
 
     def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
+        for sink in (self._file, self._terminal):
+            if sink is not None:
+                sink.close()
+        self._file = self._terminal = None
         super().close()
+
+
+_LOG: Final = "ringside.log"
 
 
 def open_journal(
@@ -176,7 +222,11 @@ def open_journal(
     journal = Journal()
     logger = logging.getLogger(ROOT)
     close_journal()
-    listener = _Listener(journal, log, instance=instance, to_stderr=to_stderr)
+    listener = _Listener(journal, log, instance=instance)
+    if to_stderr:
+        listener.add_terminal()
+    if log_directory is not None:
+        listener.add_file(log_directory, max_bytes=log.max_bytes, files=log.files)
     logger.setLevel(min(_number(log.level), logging.INFO))
     for name, level in log.levels:
         logging.getLogger(_logger_name(name)).setLevel(min(_number(level), logging.INFO))
@@ -184,12 +234,6 @@ def open_journal(
     logger.propagate = False
     logging.raiseExceptions = False  # a line that cannot be written, to a terminal that is gone, is no error
     logger.addHandler(listener)
-    if log_directory is not None:
-
-        def told(text: str) -> None:
-            logging.getLogger("ringside.log").warning("%s", text, extra={"unfiled": True})
-
-        listener.file = LogFile(log_directory, max_bytes=log.max_bytes, files=log.files, told=told)
     if instance:
         logging.getLogger("ringside.engine").info("%s starts", instance)
     return journal
@@ -198,8 +242,16 @@ def open_journal(
 _ADJUSTED: Final[set[str]] = set()
 
 
+def flush_journal() -> None:
+    """Wait until all that was logged is written, at most two seconds for each of file and terminal. For those who end
+    a process without `close_journal`."""
+    for handler in list(logging.getLogger(ROOT).handlers):
+        handler.flush()
+
+
 def close_journal() -> None:
-    """Detach and close every handler of the `ringside` loggers, and leave these as if there had been none."""
+    """Detach and close every handler of the `ringside` loggers, and leave these as if there had been none. What was
+    logged is written first; a file or a terminal that takes nothing for two seconds is given up."""
     logger = logging.getLogger(ROOT)
     logger.setLevel(logging.NOTSET)
     for name in _ADJUSTED:

@@ -23,7 +23,7 @@ _ATTEMPTS: Final = 6
 
 class LogFile:
     """Appends to `ringside.log` in `directory`. `told` hears in words, once, that it cannot, and that it can again;
-    nothing is ever raised. Not for use by two threads at once: a logging handler has its own lock."""
+    nothing is ever raised. Not for use by two threads at once: only the thread of its sink writes."""
 
     def __init__(self, directory: Path, *, max_bytes: int, files: int, told: Callable[[str], None]) -> None:
         self.path = directory / FILE_NAME
@@ -50,6 +50,10 @@ class LogFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def begin_anew(self) -> None:
+        """In a fork: open the file again. What was open may have been half closed by a thread that is not here."""
+        self._descriptor = None
 
     def _fail(self, error: OSError) -> None:
         self.lost += 1
@@ -122,6 +126,8 @@ class LogFile:
             self._remove_older()
             return True
         finally:
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_UN)  # a fork of this moment would keep it
             os.close(lock)
 
     def _remove_older(self) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,19 @@ import pytest
 import trio
 
 from console.control_server import serve_control
-from console.journal import KEPT_LINES, KEPT_TRACES, Journal, close_journal, closing_journal, open_journal
+from console.journal import (
+    KEPT_LINES,
+    KEPT_TRACES,
+    Journal,
+    close_journal,
+    closing_journal,
+    flush_journal,
+    open_journal,
+)
 from console.journal_link import Repeater
 from console.log_operations import log_operations
+from console.logbook.file import LogFile
+from console.logbook.sink import QUEUED_LINES
 from console.plan import LogPlan
 from core.errors import NotFoundError, UsageError
 from ringbuf.control import ControlClient
@@ -36,6 +50,7 @@ def _texts(journal: Journal) -> list[str]:
 
 
 def _file(directory: Path) -> str:
+    flush_journal()
     path = directory / "ringside.log"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -79,7 +94,7 @@ def test_json_goes_to_stderr_and_file(tmp_path: Path, capsys: pytest.CaptureFixt
     """Each line is one object, with the instance, the process and the fields of the call."""
     open_journal(tmp_path, to_stderr=True, log=LogPlan(format="json"), instance="alpha")
     LOG.warning("late by %d", 3, extra={"symbol": "BTCUSD"})
-    last = [json.loads(text.splitlines()[-1]) for text in (capsys.readouterr().err, _file(tmp_path))]
+    last = [json.loads(text.splitlines()[-1]) for text in (_file(tmp_path), capsys.readouterr().err)]
     assert last[0] == last[1]
     assert (last[0]["text"], last[0]["symbol"], last[0]["instance"]) == ("late by 3", "BTCUSD", "alpha")
 
@@ -110,6 +125,7 @@ def test_no_record_stops_who_logs(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "logs", to_stderr=False)
     LOG.info("%d", "x")
     LOG.info("one", extra={"mute": Mute()})
+    flush_journal()
     LOG.info("two")
     texts = _texts(journal)
     assert texts[-1] == "two"
@@ -175,8 +191,8 @@ def test_one_line_is_told_in_full() -> None:
 
 
 def test_the_newest_tracebacks_are_kept() -> None:
-    """After many errors every line is there and the last tracebacks, and nothing says that there is more of the others;
-    so many are all that the journal holds."""
+    """After many errors every line is there and the last tracebacks, and nothing says that there is more of the
+    others; so many are all that the journal holds."""
     journal = Journal()
     gc.collect()
     for number in range(200):
@@ -231,6 +247,106 @@ async def test_what_a_child_logs_is_repeated_once(tmp_path: Path) -> None:
     assert {line["ts_ns"] for line in journal.lines()} == {1_790_000_000_000_000_000}
     assert {line["pid"] for line in journal.lines()} == {77}
     assert _file(tmp_path) == ""
+
+
+FULL_PIPE = """
+import logging, sys
+from pathlib import Path
+import trio
+from console.journal import closing_journal, flush_journal, open_journal
+async def engine():
+    beats = 0
+    async def log():
+        nonlocal logging_done
+        for number in range(7000):
+            logging.getLogger("ringside.feed").warning("line %d", number)
+            if number % 100 == 0:
+                await trio.sleep(0)
+        logging_done = True
+    logging_done = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log)
+        while not logging_done or beats < 20:
+            await trio.sleep(0.001)
+            beats += 1
+    print("beaten", len(journal.lines()), flush=True)
+with closing_journal():
+    journal = open_journal(Path(sys.argv[1]), to_stderr=True)
+    trio.run(engine)
+    if sys.stdin.readline():
+        flush_journal()
+        logging.getLogger("ringside.feed").warning("after")
+"""
+
+
+def _full_pipe(directory: Path) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", FULL_PIPE, str(directory)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def test_a_stderr_that_nobody_reads_stops_no_loop(tmp_path: Path) -> None:
+    """The loop beats on while the pipe is full; once it is read, each line is there or counted, in order. The journal
+    has them all, and so has the file."""
+    with _full_pipe(tmp_path) as process:
+        assert process.stdout is not None
+        with _killed_when_late(process):
+            assert process.stdout.readline() == f"beaten {KEPT_LINES}\n"
+            _, said = process.communicate("go on\n")
+    assert process.returncode == 0
+    lines = [line.partition(": ")[2] for line in said.splitlines()]
+    told = [line for line in lines if "not written here" in line]
+    assert len(told) == 1
+    left_out = int(told[0].split()[0].replace(",", ""))
+    assert told[0] == f"{left_out:,} lines were not written here: nobody read them"
+    assert lines == [*(f"line {number}" for number in range(7000 - left_out)), told[0], "after"]
+    written = [line.partition(": ")[2] for line in _file(tmp_path).splitlines()]
+    assert written == [*(f"line {number}" for number in range(7000)), "after"]
+
+
+def test_a_stderr_that_nobody_reads_stops_no_end(tmp_path: Path) -> None:
+    """A program with a full pipe ends by itself, and the file has what was logged."""
+    with _full_pipe(tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        with _killed_when_late(process):
+            assert process.stdout.readline()
+            process.stdin.close()
+            assert process.wait() == 0
+    assert _file(tmp_path).splitlines()[-1].endswith("line 6999")
+
+
+@contextmanager
+def _killed_when_late(process: subprocess.Popen[str]) -> Iterator[None]:
+    timer = threading.Timer(60.0, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def test_a_disk_that_hangs_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a write to the file hangs, the journal has every line; then the file says how many it has not."""
+    go, append = threading.Event(), LogFile.write
+
+    def hang(file: LogFile, line: str) -> None:
+        assert go.wait(60.0)
+        append(file, line)
+
+    monkeypatch.setattr(LogFile, "write", hang)
+    journal = open_journal(tmp_path, to_stderr=False)
+    for number in range(QUEUED_LINES + 900):
+        LOG.info("line %d", number)
+    assert _texts(journal)[-1] == f"line {QUEUED_LINES + 899}"
+    go.set()
+    flush_journal()
+    LOG.info("after")
+    *lines, told, last = (line.partition(": ")[2] for line in _file(tmp_path).splitlines())
+    assert lines == [f"line {number}" for number in range(len(lines))]
+    assert told == f"{QUEUED_LINES + 900 - len(lines)} lines were not written here: the disk was too slow"
+    assert last == "after"
 
 
 def _told(text: str) -> Any:
