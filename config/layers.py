@@ -5,10 +5,8 @@ user's file of the mode beside it, the variables that other programs understand 
 from __future__ import annotations
 
 import importlib.resources
-import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +14,11 @@ from typing import Any, Final
 import attrs
 
 from config.checks import MAX_TEXT
+from config.document import parsed
+from config.files import read_file
 from config.hiding import holds_secret
 from config.levels import LOG_VARIABLE, LOG_VARIABLE_OF_OTHERS, log_levels
-from config.locate import Position, locate
-from config.numbers import WrittenFloat
+from config.locate import MAX_DEPTH, Position, TooDeepError
 from config.places import Place, read_place
 from config.problems import Origin, Problem, SettingsError, about_file, did_you_mean
 from config.reading import Word, check_section, field_at
@@ -31,8 +30,6 @@ USUAL_NAMES: Final = {"DATABASE_URL": ("database", "url"), "REDIS_URL": ("cache"
 MODE_VARIABLE: Final = "RUN_MODE"
 MODES: Final = ("development", "production", "test")
 OPTION: Final = "--set"
-MAX_FILE_BYTES: Final = 4 << 20
-"""Of a settings file; what is larger is none."""
 
 _PLACE_OF_ERROR = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -152,7 +149,8 @@ def packaged_layer(mode: str) -> Layer:
 def file_layer(path: Path, *, required: bool) -> Layer | None:
     """What stands in a file; None without one, unless it is `required`. Raises `SettingsError`."""
     try:
-        text, mode = _read(path)
+        content, mode = read_file(path)
+        text = content.decode()
     except FileNotFoundError as error:
         if required:
             raise SettingsError([about_file(path, f"cannot read it: {error.strerror}")]) from error
@@ -165,25 +163,16 @@ def file_layer(path: Path, *, required: bool) -> Layer | None:
     return layer_of(text, Origin(str(path), is_file=True), exposed=exposed)
 
 
-def _read(path: Path) -> tuple[str, int]:
-    # Read once: it may be a pipe.
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-        mode = os.fstat(file.fileno()).st_mode
-    if len(content) > MAX_FILE_BYTES:
-        raise OSError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
-    return content.decode(), mode
-
-
 def layer_of(text: str, origin: Origin, *, exposed: bool = False) -> Layer:
     """The layer of a TOML document. Raises `SettingsError` with the line when it is none."""
     try:
-        tree = tomllib.loads(text, parse_float=WrittenFloat)
-    except RecursionError as error:
-        raise SettingsError([Problem(message="is nested too deeply", origin=origin)]) from error
+        tree, positions = parsed(text)
+    except TooDeepError as error:
+        at = attrs.evolve(origin, line=error.position.line, column=error.position.column)
+        raise SettingsError([Problem(message=str(error), origin=at)]) from error
     except ValueError as error:  # no TOML, or a number of more digits than Python reads
         raise SettingsError([_no_toml(str(error), text, origin)]) from error
-    return Layer(origin=origin, tree=tree, positions=locate(text.replace("\r\n", "\n")), exposed=exposed)
+    return Layer(origin=origin, tree=tree, positions=positions, exposed=exposed)
 
 
 def _no_toml(message: str, text: str, origin: Origin) -> Problem:
@@ -204,6 +193,8 @@ def _variable_layer(name: str, value: str, environment: Mapping[str, str]) -> La
     if not name.startswith(ENVIRONMENT_PREFIX):
         return None
     place = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+    if len(place) > MAX_DEPTH:
+        raise SettingsError([Problem(message="is nested too deeply", origin=Origin(f"environment {name[:80]}..."))])
     return Layer(origin=origin, tree=_nested(place, Word(value)))
 
 

@@ -8,7 +8,7 @@ is silently ignored is how wrong limits reach production.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,27 +121,32 @@ def _merge(
         here = (*place, key)
         if isinstance(value, dict):
             if not isinstance(values.get(key), dict):
-                _forget(here, origins)
+                _forget(values.get(key), here, origins)
                 values[key] = {}
             origins[here] = layer.origin_of(here)
             _merge(values[key], value, here, layer, origins)
         else:
-            _forget(here, origins)
+            _forget(values.get(key), here, origins)
             values[key] = value
             _note(value, here, layer, origins)
 
 
-def _forget(place: Place, origins: dict[Place, Origin]) -> None:
-    for replaced in [other for other in origins if other[: len(place)] == place]:
-        del origins[replaced]
+def _forget(value: Any, place: Place, origins: dict[Place, Origin]) -> None:
+    # The origins of what is replaced and of all within it.
+    origins.pop(place, None)
+    for key, one in _items(value):
+        _forget(one, (*place, key), origins)
 
 
 def _note(value: Any, place: Place, layer: Layer, origins: dict[Place, Origin]) -> None:
     # Of a list, that of each item, and of each value in it.
     origins[place] = layer.origin_of(place)
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for key, one in items:
+    for key, one in _items(value):
         _note(one, (*place, key), layer, origins)
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
 
 
 def dump(settings: Any, place: Place = ()) -> dict[str, Any]:

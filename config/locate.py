@@ -1,16 +1,22 @@
 """Finds the line on which each key of a TOML document stands, which the parser of the standard library does not tell.
 
-The document has been parsed before: what stands here need not be told right from wrong, only be found.
+What is wrong is for the parser to tell: here the search ends there. It takes time and memory in proportion to the
+document, so that it can go before the parser and refuse what is nested too deeply for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
+
+MAX_DEPTH: Final = 32
+"""Keys and numbers of items that lead to a place at most; no setting stands deeper than seven."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK = re.compile(r"[ \t]*")
@@ -36,16 +42,30 @@ class Position:
     column: int
 
 
+class TooDeepError(ValueError):
+    """A place deeper than `MAX_DEPTH`, and where it begins."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__("is nested too deeply")
+        self.position = position
+
+
+class _LostError(Exception):
+    # From here on the document is no TOML.
+    pass
+
+
 def locate(text: str) -> Mapping[tuple[str | int, ...], Position]:
     """Where each key, each table and each item of a list begins, by its place: the keys that lead to it, and numbers
-    for items. Of a table that is only implied, that is where it is first mentioned."""
+    for items. Of a table that is only implied, that is where it is first mentioned. Of what is no TOML, at least
+    those before the first mistake. Raises `TooDeepError`."""
     return _Walk(text).places()
 
 
 def read_key(text: str) -> tuple[list[str], str]:
     """The key at the beginning of `text`, a dotted one part by part, and what follows it.
 
-    Raises `ValueError` when there is none.
+    Raises `ValueError` when there is none, `TooDeepError` when it has too many parts.
     """
     walk = _Walk(text)
     parts = walk.key()
@@ -64,22 +84,24 @@ class _Walk:
 
     def places(self) -> dict[tuple[str | int, ...], Position]:
         table: tuple[str | int, ...] = ()
-        while True:
-            self._skip(_BETWEEN)
-            if self.at >= len(self._text):
-                return self._found
-            before = self.at
-            if self._text[self.at] == "[":
-                table = self._header()
-            else:
-                self._pair(table)
-            self.at = max(self.at, before + 1)
+        with contextlib.suppress(_LostError):
+            while True:
+                self._skip(_BETWEEN)
+                if self.at >= len(self._text):
+                    break
+                if self._text[self.at] == "[":
+                    table = self._header()
+                else:
+                    self._pair(table)
+        return self._found
 
     def key(self) -> list[str]:
         """The parts of the key here; the position is behind it."""
         parts: list[str] = []
-        end = self.at
+        start = end = self.at
         while True:
+            if len(parts) > MAX_DEPTH:
+                raise TooDeepError(self._position(start))
             self._skip(_BLANK)
             if quoted := _TEXT.match(self._text, self.at):
                 parts.append(str(tomllib.loads(f"key = {quoted[0]}")["key"]))
@@ -101,9 +123,9 @@ class _Walk:
         several = self._text.startswith("[[", self.at)
         self.at += 2 if several else 1
         place: tuple[str | int, ...] = ()
-        parts = self.key()
+        parts = self._some_key()
         for number, part in enumerate(parts, start=1):
-            place += (part,)
+            place = self._within(place, part, start)
             self._found.setdefault(place, self._position(start))
             if several and number == len(parts):
                 count = self._counts.get(place, 0)
@@ -118,14 +140,31 @@ class _Walk:
         return place
 
     def _pair(self, table: tuple[str | int, ...]) -> None:
-        start = self._position(self.at)
+        start = self.at
         place = table
-        for part in self.key():
-            place += (part,)
-            self._found.setdefault(place, start)
+        for part in self._some_key():
+            place = self._within(place, part, start)
+            self._found.setdefault(place, self._position(start))
         self._skip(_BLANK)
-        if self._passes("="):
-            self._value(place)
+        if not self._passes("="):
+            raise _LostError
+        self._value(place)
+
+    def _some_key(self) -> list[str]:
+        try:
+            parts = self.key()
+        except TooDeepError:
+            raise
+        except ValueError as error:  # of a part in quotes
+            raise _LostError from error
+        if not parts:
+            raise _LostError
+        return parts
+
+    def _within(self, place: tuple[str | int, ...], part: str | int, start: int) -> tuple[str | int, ...]:
+        if len(place) >= MAX_DEPTH:
+            raise TooDeepError(self._position(start))
+        return (*place, part)
 
     def _value(self, place: tuple[str | int, ...]) -> None:
         self._skip(_BLANK)
@@ -145,16 +184,16 @@ class _Walk:
             self._skip(_BETWEEN)
             if self._passes(end) or self.at >= len(self._text):
                 return
-            before = self.at
             if end == "]":
-                self._found[(*place, number)] = self._position(self.at)
-                self._value((*place, number))
+                inner = self._within(place, number, self.at)
+                self._found[inner] = self._position(self.at)
+                self._value(inner)
                 number += 1
             else:
                 self._pair(place)
             self._skip(_BETWEEN)
-            self._passes(",")
-            self.at = max(self.at, before + 1)
+            if not self._passes(",") and not self._text.startswith(end, self.at):
+                raise _LostError
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         found = pattern.match(self._text, self.at)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TypeAlias
 
-from config.locate import read_key
+from config.locate import MAX_DEPTH, read_key
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -35,6 +35,8 @@ def read_place(text: str) -> tuple[Place, str]:
         while found := _NUMBER.match(rest):
             place.append(int(found[1]))
             rest = rest[found.end() :]
+        if len(place) > MAX_DEPTH:
+            raise ValueError("nested too deeply")
         if not rest.startswith("."):
             return tuple(place), rest
         rest = rest[1:]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, Protocol, get_args, get_origin
@@ -15,8 +14,9 @@ from typing import Any, Final, Protocol, get_args, get_origin
 import attrs
 
 from config.checks import Amount, Parameters, WordError
+from config.document import parsed
 from config.hiding import is_secret
-from config.numbers import WrittenFloat, amount_text, parameter_texts
+from config.numbers import amount_text, parameter_texts
 from config.places import Place, written
 from config.problems import did_you_mean
 
@@ -36,8 +36,8 @@ class Word:
     def meant(self, kind: Any) -> Any:
         """The value that a setting of this kind takes from it."""
         try:
-            found = tomllib.loads(f"value = {self.text}", parse_float=WrittenFloat)
-        except (ValueError, RecursionError):
+            found, _ = parsed(f"value = {self.text}")
+        except ValueError:
             found = {}
         value = found["value"] if len(found) == 1 else self.text
         if kind is str and not isinstance(value, str):

@@ -63,6 +63,8 @@ def change_setting(path: Path, place: Place, change: Callable[[Any], Any], *, ch
     except (OSError, RuntimeError) as error:  # Python 3.11 raises the latter for a circle of links
         raise SettingsError([f"cannot write {path}: {error}"]) from error
     try:
+        if target.exists() and not target.is_file():
+            raise SettingsError([f"cannot write {path}: it is no regular file"])
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(target):
             return _change(target, place, change, check)

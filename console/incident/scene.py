@@ -137,14 +137,15 @@ def _configuration_of(pid: int) -> Path | None:
 
 def _secrets_of_file(path: Path) -> list[str]:
     # Settings that cannot be used may hold secrets all the same, and so may what is no TOML any more.
-    import tomllib
+    from config.document import parsed
+    from config.files import read_file
 
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_file(path)[0].decode("utf-8", errors="replace")
     except (OSError, ValueError):
         return []
     try:
-        return list(secrets_of_settings(tomllib.loads(text)))
+        return list(secrets_of_settings(parsed(text)[0]))
     except ValueError:
         return list(secrets_of_settings(text.splitlines()))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import layers
+from config import files
 from config.load import examine, load
 from config.paths import find_paths
 from config.problems import SettingsError
@@ -180,7 +180,7 @@ def test_secrets_that_are_none_may_be_read_by_all(tmp_path: Path) -> None:
         (b"\xff\xfe", "is no UTF-8 text"),
         (b"[ring\n", "no TOML"),
         (b"a = 1" + b"0" * 5000, "digits"),
-        (b"# " + b"x" * (layers.MAX_FILE_BYTES + 1), "larger than 4 MiB"),
+        (b"# " + b"x" * (files.MAX_FILE_BYTES + 1), "larger than 1 MiB"),
         (b'[engine]\nprovider = """', "no TOML"),
     ],
 )
