@@ -158,6 +158,8 @@ class Engine:
         self.alerts = _make_alerts(self)
         if self.alerts is not None:
             await nursery.start(self.alerts.run)
+        if self.alerts is not None or self.plan.metrics_port is not None:
+            nursery.start_soon(self.metrics.run)
         if self.cache is not None:
             nursery.start_soon(consume_to_cache, self._cached_rings, self.cache)
         async with trio.open_nursery() as writers:

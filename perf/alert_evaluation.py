@@ -75,7 +75,7 @@ def _look(rules: list[Rule], things: int) -> Looks:
 
     def look(frame: Frame) -> None:
         evaluator.look(frame)
-        teller.tell(evaluator.standings(), frame.time_ns)
+        teller.tell(evaluator.standings(), frame.time_ns, wall_ns=frame.time_ns)
 
     return look, _frames(things)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from console.alerting.silence_file import silence_row
 from core.alerts import words
 from core.alerts.evaluate import Standing
-from core.alerts.rules import Rule
+from core.alerts.rules import SEVERITIES, Rule
 from core.alerts.watch import Watch
 
 SCHEMA_VERSION: Final = 1
@@ -34,22 +35,12 @@ def rule_rows(watch: Watch | None, rules: Sequence[Rule], off: Sequence[Rule]) -
         many = sum(one.firing for one in firing.get(number, ()))
         rows.append(_rule_row(rule, state, watched=count, firing=many, value=worst))
     rows += [_rule_row(rule, "off", watched=0, firing=0, value=math.nan) for rule in off]
-    return sorted(rows, key=lambda row: (_ORDER.index(row["state"]), _SEVERITIES.index(row["severity"])))
+    return sorted(rows, key=lambda row: (_ORDER.index(row["state"]), SEVERITIES.index(row["severity"])))
 
 
 def silence_rows(watch: Watch) -> list[dict[str, Any]]:
     """The silences that are in force."""
-    return [
-        {
-            "number": one.number,
-            "rule": one.rule,
-            "match": dict(one.match),
-            "until_ns": one.until_ns,
-            "by": one.by,
-            "comment": one.comment,
-        }
-        for one in watch.teller.silences
-    ]
+    return [silence_row(one) for one in watch.teller.silences]
 
 
 def handler_rows(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -59,9 +50,6 @@ def handler_rows(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {name: state[name] for name in kept} | {"problem": state["last_error"], "last_ns": state["last_success_ns"]}
         for state in states
     ]
-
-
-_SEVERITIES: Final = ("critical", "warning", "info")
 
 
 def _state(watch: Watch | None, standings: Sequence[Standing], worst: float, *, watched: int) -> str:

@@ -27,6 +27,8 @@ from core.telemetry.frame import Column, Frame
 MAX_TOTAL_BYTES: Final = 256 << 20
 """What all sessions may take; the oldest go first."""
 MAX_LINE_BYTES: Final = 64 << 20
+AGAIN_NS: Final = 60 * NS_PER_S
+"""After a failure."""
 _SUFFIX: Final = ".frames.gz"
 _HEAD_BYTES: Final = 10
 _NAME: Final = re.compile(r"(?P<instance>.+)-(?P<begun>\d{8}T\d{6})Z")
@@ -91,10 +93,12 @@ class FrameRecorder:
         self._file: gzip.GzipFile | None = None
         self._before: dict[str, Column] = {}
         self._failed = False
-        self._day = 0
+        self._day = self._frames = self._again_ns = 0
 
     def write(self, frame: Frame) -> None:
         """Add one frame."""
+        if frame.time_ns < self._again_ns:
+            return
         try:
             if self._file is None or frame.time_ns // DAY_NS != self._day:
                 self.close()
@@ -104,9 +108,10 @@ class FrameRecorder:
             if not self._failed:
                 _logger.warning("the figures for rehearsals are not recorded: %s", error)
             self._failed = True
-            self.close()
+            self._again_ns = frame.time_ns + AGAIN_NS
+            self._give_up()
         else:
-            self._failed = False
+            self._failed, self._frames = False, self._frames + 1
 
     def close(self) -> None:
         """End the file. May be called twice."""
@@ -117,6 +122,13 @@ class FrameRecorder:
             except OSError as error:
                 _logger.warning("the end of the recorded figures is missing: %s", error.strerror or error)
 
+    def _give_up(self) -> None:
+        # A file without a frame is of no use to anybody, and a full disk would bring one with each attempt.
+        path = None if self._file is None or self._frames else self._file.name
+        self.close()
+        if path is not None:
+            Path(path).unlink(missing_ok=True)
+
     def _open(self, now_ns: int) -> None:
         # Never one that is there: after a disk that was full its end may be missing, and nothing can follow on that.
         make_folder(self._folder)
@@ -125,6 +137,7 @@ class FrameRecorder:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         _prune(self._folder, now_ns, keep_days=self._keep_days, but=path)
         self._file = gzip.GzipFile(path, "wb", mtime=0)
+        self._frames = 0
         self._before, self._day = {}, now_ns // DAY_NS
         self._write_line({"schema_version": 1, "instance": self._instance, "begin_ns": now_ns})
 
@@ -165,8 +178,8 @@ def read_frames(session: Session) -> Generator[Frame, None, None]:
                     columns.pop(name, None)
                 else:
                     columns[name] = _column(columns.get(name), entry)
-            frame = Frame(int(line["time_ns"]), dict(columns))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            frame = Frame(_instant(line["time_ns"]), dict(columns))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigurationError(_OPERATION, f"{session.path} makes no sense") from error
         yield frame
 
@@ -189,6 +202,12 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         raise ConfigurationError(_OPERATION, f"{path} is damaged") from error
     except OSError as error:
         raise ConfigurationError(_OPERATION, f"{path}: {error.strerror}") from error
+
+
+def _instant(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**62:
+        raise ValueError("no time")
+    return value
 
 
 def _column(before: Column | None, entry: dict[str, Any]) -> Column:

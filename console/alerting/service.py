@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import numpy as np
 import trio
 
 from console.alerting.dispatch import Dispatcher
 from console.alerting.document import SCHEMA_VERSION, alert_rows, handler_rows, rule_rows, silence_rows
+from console.alerting.figures import alert_columns
 from console.alerting.handlers.make import make_handlers
 from console.alerting.handlers.screen import BellHandler, ScreenHandler
 from console.alerting.keeping import AlertKeeper
 from console.alerting.recording import FrameRecorder
-from console.alerting.silence_file import SilenceFile
+from console.alerting.rules import check_silence
+from console.alerting.silence_file import SilenceFile, Version
 from core.alerts.matching import Match
 from core.alerts.silences import Silences
 from core.alerts.watch import Event, Look, Watch
 from core.clock import NS_PER_MS, NS_PER_S, monotonic_ns, wall_ns
 from core.errors import ConsoleError, NotFoundError
 from core.store.alert_history import AlertRow
-from core.telemetry.frame import Column, Frame
-from core.telemetry.series import PREFIX, SERIES
+from core.telemetry.frame import Frame
+from core.telemetry.series import SERIES
 
 if TYPE_CHECKING:
     from console.alerting.plan import AlertPlan
     from console.supervise import Engine
 
 DRAIN_S: Final = 5.0
+CLOSE_S: Final = 2.0
+FIRST_LOOK_S: Final = 3.0
+WAITING_FRAMES: Final = 4
 SILENCE_LOOK_S: Final = 5.0
 TOASTS: Final = 20
 
@@ -53,7 +57,7 @@ class AlertService:
         self._watch = Watch(plan.rules, {name: one.labels for name, one in SERIES.items()}, instance=self._instance)
         self._turn = trio.Lock()  # a look is made in a thread, and nobody else may touch the watch meanwhile
         self._file = SilenceFile(engine.plan.state_directory)
-        self._file_version: object = None
+        self._file_version: Version | None = None
         self._unread = ""
         # Where there is a screen it rings the bell; a daemon rings that of its own terminal.
         handlers = make_handlers(plan.handlers, terminal=sys.stderr if engine.plan.host == "daemon" else None)
@@ -65,30 +69,35 @@ class AlertService:
         )
         self._recorder = FrameRecorder(engine.plan.state_directory, self._instance, keep_days=plan.keep_days)
         self._keeping = trio.CancelScope(shield=True)
+        self._to_record, _ = trio.open_memory_channel[Frame](0)
         self._took_ns = 0
         self._problem = ""
         self._counts = self._watch.counts()
         self._worst = ""
         self._fired: dict[str, int] = {}
         self._messages = 0
-        engine.metrics.extra.append(self._columns)
+        engine.metrics.extra.append(lambda: alert_columns(self._counts, self._dispatcher.states()))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch until cancelled; what people have not been told by then is told for `DRAIN_S` more at most."""
+        self._to_record, frames = trio.open_memory_channel[Frame](WAITING_FRAMES)
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._dispatcher.run)
                 nursery.start_soon(self._run_keeper)
                 nursery.start_soon(self._follow_silences)
+                nursery.start_soon(self._record, frames)
                 task_status.started()
                 try:
                     await self._keep_looking()
                 finally:
+                    self._keep(self._watch.end(wall_ns()))
                     with trio.move_on_after(DRAIN_S + 1, shield=True):
                         await self._dispatcher.drain(DRAIN_S)
                     self._keeping.cancel()
         finally:
-            self._recorder.close()
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await trio.to_thread.run_sync(self._recorder.close, abandon_on_cancel=True)
 
     async def _run_keeper(self) -> None:
         # Ended by `run` alone, after the last look: what that brought is history too.
@@ -96,12 +105,13 @@ class AlertService:
             await self._keeper.run()
 
     async def _keep_looking(self) -> None:
-        next_s = trio.current_time()
+        # The first look is soon, so that nobody has to wait to see that all is watched.
+        next_s = trio.current_time() + min(self._plan.interval_s, FIRST_LOOK_S)
         while True:
-            next_s = max(next_s + self._plan.interval_s, trio.current_time())
             await trio.sleep_until(next_s)
             if self._engine.state == "running":
                 await self.look()
+            next_s = max(next_s + self._plan.interval_s, trio.current_time())
 
     async def look(self) -> None:
         """Look once, and tell."""
@@ -117,12 +127,17 @@ class AlertService:
         self._problem = ""
         self._took_ns = monotonic_ns() - begun_ns
         self._note(found)
+        with suppress(trio.WouldBlock):  # a disk that hangs costs rehearsals some looks, and alerts none
+            self._to_record.send_nowait(frame)
+
+    async def _record(self, frames: trio.MemoryReceiveChannel[Frame]) -> None:
+        async for frame in frames:
+            await trio.to_thread.run_sync(self._recorder.write, frame, abandon_on_cancel=True)
 
     def _look(self, frame: Frame) -> Look:
-        # In a thread: thousands of things to look at take some milliseconds, and the disk is asked as well.
+        # In a thread: thousands of things to look at take some milliseconds.
         found = self._watch.look(frame)
         self._sum_up()
-        self._recorder.write(frame)
         return found
 
     def _sum_up(self) -> None:
@@ -147,25 +162,31 @@ class AlertService:
     async def _follow_silences(self) -> None:
         # They stand in a file that others write as well: a command, or another engine.
         while True:
-            async with self._turn:
-                await self._read_silences()
+            await self._read_silences()
             await trio.sleep(SILENCE_LOOK_S)
 
     async def _read_silences(self) -> None:
         try:
-            version, silences = await trio.to_thread.run_sync(self._changed_silences)
+            # Nobody waits for a disk that hangs, least of all at the end.
+            changed = await trio.to_thread.run_sync(
+                self._file.changed_since, self._file_version, abandon_on_cancel=True
+            )
         except ConsoleError as error:
             if str(error) != self._unread:
                 logger.warning("silences stay as they were: %s", error)
             self._unread = str(error)
             return
-        self._file_version, self._unread = version, ""
-        if silences is not None:
-            self._watch.teller.silences = silences
+        self._file_version, self._unread = changed[0], ""
+        if changed[1] is not None:
+            async with self._turn:
+                self._take_silences(changed[1])
 
-    def _changed_silences(self) -> tuple[object, Silences | None]:
-        version = self._file.version()
-        return version, None if version == self._file_version else self._file.read()
+    def _take_silences(self, silences: Silences) -> None:
+        known = {one.number for one in self._watch.teller.silences} if self._watch.looked_ns else None
+        self._watch.teller.silences = silences
+        for one in silences:
+            if known is not None and one.number not in known:
+                self._keep(self._watch.silence(one, now_ns=wall_ns()))
 
     # -- what people ask and do -----------------------------------------------------------------------------------
 
@@ -173,9 +194,16 @@ class AlertService:
         """Everything there is to know, with the newest `history` lines of what happened."""
         newest = await self._keeper.newest(history)
         async with self._turn:
-            return await trio.to_thread.run_sync(self._document, newest)
+            # Who hears is asked here, where they are told.
+            handlers, problem = handler_rows(self._dispatcher.states()), self._problem or self._keeper.state.problem
+            document = await trio.to_thread.run_sync(self._document)
+        return document | {
+            "problem": problem,
+            "handlers": handlers,
+            "history": [attrs.asdict(row) for row in newest],
+        }
 
-    def _document(self, newest: list[AlertRow]) -> dict[str, Any]:
+    def _document(self) -> dict[str, Any]:
         watch = self._watch
         return {
             "schema_version": SCHEMA_VERSION,
@@ -185,14 +213,11 @@ class AlertService:
             "interval_s": self._plan.interval_s,
             "looked_ns": watch.looked_ns,
             "took_ms": round(self._took_ns / NS_PER_MS, 3),
-            "problem": self._problem or self._keeper.state.problem,
             "counts": watch.counts(),
             "rules": rule_rows(watch, self._plan.rules, self._plan.off),
             "alerts": alert_rows(watch),
             "alerts_total": len(watch.standings),
             "silences": silence_rows(watch),
-            "handlers": handler_rows(self._dispatcher.states()),
-            "history": [attrs.asdict(row) for row in newest],
         }
 
     async def acknowledge(self, rule: str, subject: str, *, by: str) -> dict[str, Any]:
@@ -201,27 +226,28 @@ class AlertService:
             events = self._watch.acknowledge(rule, subject, by=by, now_ns=wall_ns())
             self._sum_up()
         if not events:
-            raise NotFoundError("nothing of it fires", f"{rule} {subject}".strip(), hint="see `ringside alerts list`")
+            hint = "it may be acknowledged already: see `ringside alerts list`"
+            raise NotFoundError("nothing of it fires", f"{rule} {subject}".strip(), hint=hint)
         self._keep(events)
         return {"acknowledged": len(events)}
 
     async def silence(self, rule: str, match: Match, *, for_s: float, by: str, comment: str) -> dict[str, Any]:
         """Tell nobody of some alerts for a while. Raises `ConsoleError`."""
+        check_silence((*self._plan.rules, *self._plan.off), rule, match)
         now_ns = wall_ns()
         until_ns = now_ns + round(for_s * NS_PER_S)
+        add = partial(self._file.add, rule, match, until_ns=until_ns, now_ns=now_ns, by=by, comment=comment)
+        added = await trio.to_thread.run_sync(add, abandon_on_cancel=True)
+        await self._read_silences()
         async with self._turn:
-            add = partial(self._file.add, rule, match, until_ns=until_ns, now_ns=now_ns, by=by, comment=comment)
-            added = await trio.to_thread.run_sync(add)
-            await self._read_silences()
-            events = self._watch.silence(added, now_ns=now_ns)
-        self._keep(events)
-        return {"number": added.number, "until_ns": until_ns, "alerts": len(events)}
+            covered = len(self._watch.silence(added, now_ns=now_ns))
+        return {"number": added.number, "until_ns": until_ns, "alerts": covered}
 
     async def unsilence(self, number: int) -> dict[str, Any]:
         """End a silence before its time. Raises `NotFoundError`."""
-        async with self._turn:
-            gone = await trio.to_thread.run_sync(partial(self._file.remove, number, now_ns=wall_ns()))
-            await self._read_silences()
+        remove = partial(self._file.remove, number, now_ns=wall_ns())
+        gone = await trio.to_thread.run_sync(remove, abandon_on_cancel=True)
+        await self._read_silences()
         if gone is None:
             raise NotFoundError("no such silence", str(number))
         return {"number": number, "rule": gone.rule}
@@ -236,25 +262,9 @@ class AlertService:
             "bells": sum(handler.rings for handler in self._bells),
         }
 
-    def _columns(self) -> dict[str, Column]:
-        states = self._dispatcher.states()
-        severities = ("critical", "warning", "info")
-        names = tuple((str(state["name"]),) for state in states)
-        return {
-            f"{PREFIX}alerts_firing": _column(
-                ((one,) for one in severities), (self._counts[one] for one in severities)
-            ),
-            f"{PREFIX}alert_messages_total": _column(names, (state["sent"] for state in states)),
-            f"{PREFIX}alert_failures_total": _column(names, (state["failed"] for state in states)),
-        }
-
     def summary(self) -> dict[str, Any]:
         """What fired since the start, by rule, and how many messages that came to."""
         return {"fired": dict(sorted(self._fired.items())), "messages": self._messages}
-
-
-def _column(labels: Iterable[tuple[str, ...]], values: Iterable[float]) -> Column:
-    return Column(tuple(labels), np.array(list(values), dtype=np.float64))
 
 
 def _toast(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.errors import ConfigurationError, TransientError
 from core.store.paths import make_folder
 
 MAX_BYTES: Final = 4 << 20
+Version = tuple[int, int]
 _READING: Final = "reading the silences"
 _WRITING: Final = "writing the silences"
 
@@ -27,7 +29,12 @@ class SilenceFile:
     def __init__(self, state_directory: Path) -> None:
         self._path = state_directory / "alerts" / "silences.json"
 
-    def version(self) -> tuple[int, int]:
+    def changed_since(self, version: Version | None) -> tuple[Version, Silences | None]:
+        """The version of now, and what is in force if it is another one. Raises `ConfigurationError`."""
+        found = self.version()
+        return found, None if found == version else self.read()
+
+    def version(self) -> Version:
         """Another one after each change; zeros when there is no file."""
         try:
             found = self._path.stat()
@@ -38,18 +45,24 @@ class SilenceFile:
     def read(self) -> Silences:
         """Those that are in force. Raises `ConfigurationError` when the file makes no sense."""
         try:
-            with self._path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+            # What is no file must not be waited for.
+            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return Silences()
         except OSError as error:
             raise ConfigurationError(_READING, f"{self._path}: {error.strerror}") from error
         try:
+            with os.fdopen(fd, "rb") as file:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise ValueError("no file")
+                content = file.read(MAX_BYTES + 1)
             if len(content) > MAX_BYTES:
                 raise ValueError("too large")
             document = json.loads(content)
             known = [_silence(one) for one in document["silences"]]
-            return Silences(known, next_number=int(document.get("next_number", 1)))
+            return Silences(known, next_number=_whole(document.get("next_number", 1)))
+        except OSError as error:
+            raise ConfigurationError(_READING, f"{self._path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             hint = "remove it: alerts are then told again"
             raise ConfigurationError(_READING, f"{self._path} makes no sense", hint=hint) from error
@@ -84,32 +97,56 @@ class SilenceFile:
             os.close(lock)
 
     def _write(self, silences: Silences) -> None:
-        rows = [
-            {
-                "number": one.number,
-                "rule": one.rule,
-                "match": dict(one.match),
-                "until_ns": one.until_ns,
-                "by": one.by,
-                "comment": one.comment,
-            }
-            for one in silences
-        ]
+        document = {
+            "schema_version": 1,
+            "next_number": silences.next_number,
+            "silences": [silence_row(one) for one in silences],
+        }
+        content = json.dumps(document).encode()
+        if len(content) > MAX_BYTES:
+            raise ConfigurationError(_WRITING, f"{self._path} would be too large", hint="end some of them first")
+        aside = None
         try:
             fd, name = tempfile.mkstemp(prefix=".silences.", dir=self._path.parent)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump({"schema_version": 1, "next_number": silences.next_number, "silences": rows}, file)
-            Path(name).replace(self._path)
+            aside = Path(name)
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+            aside.replace(self._path)
         except OSError as error:
+            if aside is not None:
+                aside.unlink(missing_ok=True)
             raise ConfigurationError(_WRITING, f"{self._path}: {error.strerror}") from error
 
 
+def silence_row(silence: Silence) -> dict[str, Any]:
+    """A silence as plain values, for the file and for the control channel."""
+    return {
+        "number": silence.number,
+        "rule": silence.rule,
+        "match": dict(silence.match),
+        "until_ns": silence.until_ns,
+        "by": silence.by,
+        "comment": silence.comment,
+    }
+
+
 def _silence(row: Any) -> Silence:
-    number, until_ns, match = row["number"], row["until_ns"], dict(row["match"])
+    match = dict(row["match"])
     texts = [row["rule"], row["by"], row["comment"], *match, *match.values()]
     if not all(isinstance(one, str) and one.isprintable() for one in texts):
         raise ValueError("no text")
-    if not (type(number) is int and type(until_ns) is int):
-        raise ValueError("no number")
     rule, by, comment = texts[:3]
-    return Silence(number=number, rule=rule, match=tuple(match.items()), until_ns=until_ns, by=by, comment=comment)
+    return Silence(
+        number=_whole(row["number"]),
+        rule=rule,
+        match=tuple(match.items()),
+        until_ns=_whole(row["until_ns"]),
+        by=by,
+        comment=comment,
+    )
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("no number")
+    return value

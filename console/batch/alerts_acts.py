@@ -37,6 +37,7 @@ def _acknowledge(arguments: argparse.Namespace) -> int:
 
 def _silence(arguments: argparse.Namespace) -> int:
     # In the file that every engine reads: no engine need run.
+    from console.alerting.rules import check_silence, rules_of
     from console.alerting.silence_file import SilenceFile
     from core.clock import NS_PER_S, wall_ns
 
@@ -45,7 +46,9 @@ def _silence(arguments: argparse.Namespace) -> int:
     for text in (arguments.rule, arguments.comment):
         if len(text) > MAX_TEXT or not text.isprintable():
             raise UsageError("bad text", ascii(text)[:40], hint=f"at most {MAX_TEXT} characters that can be printed")
-    _, state_directory = settings_of(arguments)
+    settings, state_directory = settings_of(arguments)
+    rules, off = rules_of(settings)
+    check_silence((*rules, *off), arguments.rule, match)
     now_ns = wall_ns()
     added = SilenceFile(state_directory).add(
         arguments.rule,
@@ -70,11 +73,11 @@ def _silence(arguments: argparse.Namespace) -> int:
 
 
 def _unsilence(arguments: argparse.Namespace) -> int:
+    from config.paths import find_paths
     from console.alerting.silence_file import SilenceFile
     from core.clock import wall_ns
 
-    _, state_directory = settings_of(arguments)
-    gone = SilenceFile(state_directory).remove(arguments.number, now_ns=wall_ns())
+    gone = SilenceFile(find_paths().state).remove(arguments.number, now_ns=wall_ns())
     if gone is None:
         hint = "`ringside alerts silences` lists them"
         raise NotFoundError("no such silence", str(arguments.number), hint=hint)

@@ -111,6 +111,7 @@ def _rule(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _history(arguments: argparse.Namespace) -> int:
+    from config.paths import find_paths
     from console.alerting.keeping import read_history
     from console.batch.times import instant_of
     from core.clock import wall_ns
@@ -118,8 +119,7 @@ def _history(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.limit <= MOST_ROWS:
         raise UsageError("bad limit", str(arguments.limit), hint=f"from 1 to {MOST_ROWS}")
     since_ns = instant_of(arguments.since, now_ns=wall_ns()) if arguments.since else 0
-    _, state_directory = settings_of(arguments)
-    found = read_history(state_directory, arguments.limit, rule=arguments.rule, since_ns=since_ns)
+    found = read_history(find_paths().state, arguments.limit, rule=arguments.rule, since_ns=since_ns)
     if not found and arguments.format == "table":
         output.talk("nothing has happened")
     rows = [{"time": output.instant(row.time_ns), **attrs.asdict(row)} for row in found]
@@ -133,11 +133,11 @@ def _history(arguments: argparse.Namespace) -> int:
 
 
 def _silences(arguments: argparse.Namespace) -> int:
+    from config.paths import find_paths
     from console.alerting.silence_file import SilenceFile
     from core.clock import wall_ns
 
-    _, state_directory = settings_of(arguments)
-    silences = SilenceFile(state_directory).read()
+    silences = SilenceFile(find_paths().state).read()
     silences.expire(wall_ns())
     rows = [
         {
@@ -158,9 +158,9 @@ def _silences(arguments: argparse.Namespace) -> int:
 
 
 def _sessions(arguments: argparse.Namespace) -> int:
+    from config.paths import find_paths
     from console.alerting.recording import sessions
 
-    _, state_directory = settings_of(arguments)
     rows = [
         {
             "session": one.name,
@@ -169,7 +169,7 @@ def _sessions(arguments: argparse.Namespace) -> int:
             "written_ns": one.written_ns,
             "bytes": one.stored_bytes,
         }
-        for one in sessions(state_directory)
+        for one in sessions(find_paths().state)
     ]
     if not rows and arguments.format == "table":
         output.talk("no session was recorded yet: an engine records its own while it watches")
@@ -204,8 +204,10 @@ def _rehearse(arguments: argparse.Namespace) -> int:
     }
     output.write_rows(rows, form=arguments.format, envelope=envelope)
     fired = sum(one.state == "firing" for one in found.events)
+    alerts = f"{fired:,} alert{'s' if fired != 1 else ''}"
+    messages = f"{len(found.messages):,} message{'s' if len(found.messages) != 1 else ''}"
     output.talk(
         f"{session.name}: {found.looks:,} looks from {output.instant(found.begin_ns)} to "
-        f"{output.instant(found.end_ns)}; {fired:,} alerts would have fired, in {len(found.messages):,} messages"
+        f"{output.instant(found.end_ns)}; {alerts} would have fired, in {messages}"
     )
     return 0

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
 
 from console import status
 from console.metrics.collect import collect
 from console.metrics.facts import FactsReader
-from core.clock import wall_ns
+from console.metrics.lasting import Lasting
+from core.clock import monotonic_ns, wall_ns
 from core.flow.printable import printable
 from core.telemetry.frame import Column, Frame
 
 if TYPE_CHECKING:
     from console.supervise import Engine
+
+LOOK_S: Final = 1.0
 
 MoreColumns = Callable[[], Mapping[str, Column]]
 
@@ -24,9 +29,20 @@ class Metrics:
     """The figures of `engine`. Each of `extra` adds columns to every frame, by the names of their series."""
 
     def __init__(self, engine: Engine) -> None:
-        self.extra: list[MoreColumns] = []
+        self._lasting = Lasting(monotonic_ns)
+        self.extra: list[MoreColumns] = [self._lasting.columns]
         self._engine = engine
         self._facts = FactsReader(engine.plan)
+
+    async def run(self) -> None:
+        """Look once a second at what may last, until cancelled."""
+        while True:
+            reports = [host.report() for host in self._engine.hosts]
+            self._lasting.look(
+                (row for report in reports for row in report["connections"]),
+                (row for report in reports for row in report["feeds"]),
+            )
+            await trio.sleep(LOOK_S)
 
     async def frame(self) -> Frame:
         """All series as they are now."""

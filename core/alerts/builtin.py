@@ -44,10 +44,9 @@ def _transport(thresholds: Thresholds) -> tuple[Rule, ...]:
         ),
         _critical(
             name="connection_down",
-            metric="ringside_connection_up",
-            comparison=Comparison.BELOW,
-            threshold=1,
-            for_s=30,
+            metric="ringside_connection_down_seconds",
+            threshold=30,
+            clear=0,
             parents=("ipc_disconnected",),
             summary="no connection to {venue}",
             runbook="It is tried again and again, and what is missed is fetched afterwards. Screen 8 says what the "
@@ -91,13 +90,12 @@ def _feeds() -> tuple[Rule, ...]:
     return (
         _warning(
             name="stale_feed",
-            metric="ringside_stale",
-            comparison=Comparison.AT_LEAST,
-            threshold=1,
-            for_s=30,
+            metric="ringside_stale_seconds",
+            threshold=30,
+            clear=0,
             group_by=_VENUE,
-            parents=_AWAY,
-            summary="{symbol} on {venue} should move and does not",
+            parents=(*_AWAY, "reconnection_storm"),
+            summary="{symbol} on {venue} is stale: what is shown may be old",
             runbook="Screen 1 says why it counts as stale. If only some symbols are stale, drop and add them on "
             "screen 7; if all are, the connection is half open and will be renewed by itself.",
         ),
@@ -171,12 +169,11 @@ def _books() -> tuple[Rule, ...]:
         ),
         _warning(
             name="book_invalid",
-            metric="ringside_book_invalid",
-            comparison=Comparison.AT_LEAST,
-            threshold=1,
-            for_s=30,
+            metric="ringside_book_invalid_seconds",
+            threshold=30,
+            clear=0,
             group_by=_VENUE,
-            parents=(*_AWAY, "stale_feed"),
+            parents=(*_AWAY, "reconnection_storm", "stale_feed"),
             summary="the book of {symbol} on {venue} is withheld: it failed its check",
             runbook="It is built again from a fresh snapshot by itself. If it stays away, drop the symbol and add it "
             "again on screen 7.",
@@ -273,9 +270,10 @@ def _machine() -> tuple[Rule, ...]:
         ),
         _warning(
             name="handler_failing",
-            metric="ringside_alert_failures_total",
-            threshold=0,
-            window_s=FIVE_MINUTES_S,
+            metric="ringside_alert_handler_up",
+            comparison=Comparison.BELOW,
+            threshold=1,
+            for_s=30,
             summary="{handler} cannot be told of alerts",
             runbook="Screen 3 says why, and `ringside alerts test` tries each of them. What it missed is told when "
             "it hears again, and stands in the history.",

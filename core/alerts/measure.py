@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.alerts.rules import Rule
 from core.clock import NS_PER_S
-from core.telemetry.frame import Column, Frame
+from core.telemetry.frame import Column, Frame, Labels
 
 EMPTY: Final = Column((), np.empty(0))
 
@@ -44,6 +44,7 @@ class Past:
         wanted = [measure for measure in measures if measure.window_ns]
         self._names = {name for measure in wanted for name in (measure.metric, measure.per) if name}
         self._longest_ns = max((measure.window_ns for measure in wanted), default=0)
+        self._missing: dict[str, dict[Labels, int]] = {name: {} for name in self._names}
         self._times: list[int] = []
         self._kept: list[Mapping[str, Column]] = []
 
@@ -52,10 +53,32 @@ class Past:
         if not self._names:
             return
         self._times.append(frame.time_ns)
-        self._kept.append({name: frame.columns[name] for name in self._names if name in frame.columns})
+        before = self._kept[-1] if self._kept else {}
+        self._kept.append(
+            {
+                name: self._whole(name, frame.columns.get(name, EMPTY), before.get(name, EMPTY), frame.time_ns)
+                for name in self._names
+            }
+        )
         reached = bisect_right(self._times, frame.time_ns - self._longest_ns) - 1
         if reached > 0:
             del self._times[:reached], self._kept[:reached]
+
+    def _whole(self, name: str, now: Column, before: Column, time_ns: int) -> Column:
+        # What a frame does not know, because a process was started again for example, counts on from where it stood:
+        # else all of it would be growth when the frame is what others are counted from.
+        unknown = np.isnan(now.values)
+        if unknown.any():
+            now = Column(now.labels, np.where(unknown, aligned(before, now.labels), now.values))
+        if before.labels is now.labels or before.labels == now.labels:
+            return now
+        here, missing = set(now.labels), self._missing[name]
+        since = {labels: missing.get(labels, time_ns) for labels in before.labels if labels not in here}
+        self._missing[name] = {
+            labels: since_ns for labels, since_ns in since.items() if time_ns - since_ns <= self._longest_ns
+        }
+        left = tuple(self._missing[name])
+        return Column((*now.labels, *left), np.concatenate([now.values, aligned(before, left)]))
 
     def before(self, instant_ns: int, name: str) -> Column:
         """A series as it was at `instant_ns`: at the newest frame that is not after it; empty before the first."""

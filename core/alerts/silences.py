@@ -9,7 +9,7 @@ import attrs
 
 from core.alerts.matching import Match, matches, pattern
 
-MOST: Final = 1000
+MOST: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +33,7 @@ class Silences:
 
     def __init__(self, known: Iterable[Silence] = (), *, next_number: int = 1) -> None:
         self._all = {one.number: one for one in known}
+        self._of_rule: dict[str, list[Silence]] = {}
         self.next_number = max([next_number, *(number + 1 for number in self._all)])
 
     def __iter__(self) -> Iterator[Silence]:
@@ -44,24 +45,28 @@ class Silences:
         number, self.next_number = self.next_number, self.next_number + 1
         added = Silence(number=number, rule=rule, match=tuple(match), until_ns=until_ns, by=by, comment=comment)
         self._all[number] = added
+        self._of_rule.clear()
         if len(self._all) > MOST:
             del self._all[next(iter(self._all))]
         return added
 
     def remove(self, number: int) -> Silence | None:
         """Take one back; None when there is none of that number."""
+        self._of_rule.clear()
         return self._all.pop(number, None)
 
     def expire(self, now_ns: int) -> list[Silence]:
         """Forget those that are over, and return them."""
         over = [one for one in self._all.values() if one.until_ns <= now_ns]
         for one in over:
-            del self._all[one.number]
+            self.remove(one.number)
         return over
 
     def covering(self, rule: str, labels: Mapping[str, str]) -> Silence | None:
         """The one that lasts longest of those that are about an alert."""
-        found = [one for one in self._all.values() if one.covers(rule, labels)]
+        if rule not in self._of_rule:
+            self._of_rule[rule] = [one for one in self._all.values() if pattern(one.rule).fullmatch(rule)]
+        found = [one for one in self._of_rule[rule] if matches(one.match, labels)]
         return max(found, key=lambda one: one.until_ns, default=None)
 
 

@@ -19,14 +19,15 @@ from core.clock import NS_PER_S
 from core.telemetry.frame import Labels
 
 SETTLING_S: Final = 30.0
-"""What a parent has kept silent stays so for as long after the parent's end, to get well by itself."""
+"""What a parent has kept silent stays so for as long after the parent's end, to get well by itself. A parent that
+does not fire yet keeps it silent for as long beyond its own `for_s`, once: one that never does hides nothing."""
 
 Group = tuple[int, Labels]
 """What is told as one: a rule, by its number, and the values of the labels by which it groups."""
 
-_Inhibiting = dict[int, list[tuple[str, tuple[int, ...], set[Labels]]]]
-# By the number of a child: the name of each parent that is beyond its threshold, where among its own labels the child
-# has those of both, and their values at the parent.
+_Inhibiting = dict[int, list[tuple[Rule, tuple[int, ...], dict[Labels, bool]]]]
+# By the number of a child: each parent that is beyond its threshold, where among its own labels the child has those
+# of both, and their values at the parent with whether it fires.
 
 
 @attrs.define
@@ -62,7 +63,7 @@ class Teller:
         self._instance = instance
         self._wall_ns = 0
         self._groups: dict[Group, _Told] = {}
-        self._inhibited_ns: dict[Key, int] = {}
+        self._held_ns: dict[Key, int] = {}
         numbers = {rule.name: number for number, rule in enumerate(self._rules)}
         self._grouping = [
             None if rule.group_by is None else _places(names, rule.group_by)
@@ -103,30 +104,41 @@ class Teller:
     def _find_quiet(self, firing: Sequence[Standing], inhibiting: _Inhibiting, now_ns: int) -> dict[Key, Quiet]:
         silenced = any(True for _ in self.silences)
         found: dict[Key, Quiet] = {}
-        settling: dict[Key, int] = {}
+        held: dict[Key, int] = {}
         for one in firing:
             key, rule = one.key, self._rules[one.key.rule]
             if not (silenced or self.acknowledged or self._parents[key.rule]):
                 continue
             parent = self._parent_of(key, inhibiting)
-            since_ns = now_ns if parent is not None else self._inhibited_ns.get(key, 0)
-            if since_ns and now_ns - since_ns <= max(rule.for_s, SETTLING_S) * NS_PER_S:
-                settling[key] = since_ns
-                found[key] = Quiet(reason="inhibited", by=parent or "a rule that just ended")
+            until_ns = self._held_until_ns(key, parent, now_ns)
+            if until_ns:
+                held[key] = until_ns
+            if now_ns <= until_ns:
+                found[key] = Quiet(reason="inhibited", by=parent[0].name if parent else "a rule that just ended")
             elif (known := self.acknowledged.get(key)) is not None:
                 found[key] = Quiet(reason="acknowledged", by=known.by)
             elif silenced and (silence := self.silences.covering(rule.name, self.labels(key))) is not None:
                 found[key] = Quiet(reason="silenced", by=silence.by, until_ns=silence.until_ns)
-        self._inhibited_ns = settling
+        self._held_ns = held
         return found
+
+    def _held_until_ns(self, key: Key, parent: tuple[Rule, bool] | None, now_ns: int) -> int:
+        # Until when its parents keep an alert silent; 0 when none ever did.
+        before_ns = self._held_ns.get(key, 0)
+        if parent is None:
+            return before_ns
+        rule, fires = parent
+        if fires:
+            return now_ns + round(max(self._rules[key.rule].for_s, SETTLING_S) * NS_PER_S)
+        return before_ns or now_ns + round((rule.for_s + SETTLING_S) * NS_PER_S)
 
     def _inhibiting(self, standings: Sequence[Standing]) -> _Inhibiting:
         # Those that do not fire yet count as well: a child must not be heard a moment before its parent.
         parents = {number for numbers in self._parents for number in numbers}
-        beyond: dict[int, set[Labels]] = {}
+        beyond: dict[int, dict[Labels, bool]] = {}
         for one in standings:
             if one.key.rule in parents:
-                beyond.setdefault(one.key.rule, set()).add(one.key.labels)
+                beyond.setdefault(one.key.rule, {})[one.key.labels] = one.firing
         found: _Inhibiting = {}
         for child, numbers in enumerate(self._parents):
             for number in numbers:
@@ -134,15 +146,23 @@ class Teller:
                     theirs, mine = self._names[number], self._names[child]
                     shared = [name for name in theirs if name in mine]
                     there = _places(theirs, shared)
-                    picked = {tuple([labels[place] for place in there]) for labels in beyond[number]}
-                    found.setdefault(child, []).append((self._rules[number].name, _places(mine, shared), picked))
+                    picked: dict[Labels, bool] = {}
+                    for labels, fires in beyond[number].items():
+                        here = tuple([labels[place] for place in there])
+                        picked[here] = picked.get(here, False) or fires
+                    found.setdefault(child, []).append((self._rules[number], _places(mine, shared), picked))
         return found
 
-    def _parent_of(self, key: Key, inhibiting: _Inhibiting) -> str | None:
+    def _parent_of(self, key: Key, inhibiting: _Inhibiting) -> tuple[Rule, bool] | None:
+        # A parent that is beyond its threshold for the same labels, and whether it fires; one that does goes first.
+        waits: tuple[Rule, bool] | None = None
         for parent, places, picked in inhibiting.get(key.rule, ()):
-            if tuple([key.labels[place] for place in places]) in picked:
-                return parent
-        return None
+            fires = picked.get(tuple([key.labels[place] for place in places]))
+            if fires:
+                return parent, True
+            if fires is not None:
+                waits = parent, False
+        return waits
 
     # -- what --------------------------------------------------------------------------------------------------------
 
@@ -156,7 +176,7 @@ class Teller:
                 return None
             wait_s = min(told.wait_s * 2, max(rule.max_cooldown_s, rule.cooldown_s))
         labels = members[0].key.labels if len(members) == 1 else self._several(members)
-        self._groups[group] = _Told(now_ns, wait_s, keys, labels)
+        self._groups[group] = _Told(now_ns, wait_s, keys if told is None else told.keys | keys, labels)
         kind = Kind.FIRING if told is None else Kind.REPEATED
         return self._message(group[0], kind, labels, members)
 

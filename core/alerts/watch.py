@@ -8,6 +8,7 @@ import attrs
 
 from core.alerts import words
 from core.alerts.evaluate import Change, Evaluator, Key, LabelNames, Standing
+from core.alerts.matching import pattern
 from core.alerts.message import Message
 from core.alerts.rules import Rule, Severity
 from core.alerts.silences import Acknowledged, Silence
@@ -71,10 +72,10 @@ class Watch:
     def acknowledge(self, rule: str, subject: str, *, by: str, now_ns: int) -> list[Event]:
         """Note that somebody knows of an alert, or of all of a rule when the `subject` is empty; what becomes history
         with it, nothing when no such alert fires that is not acknowledged already."""
-        found = []
+        found, wanted = [], pattern(rule)
         for one in self.standings:
             known = self.rules[one.key.rule]
-            if not one.firing or known.name != rule or one.key in self.teller.acknowledged:
+            if not one.firing or one.key in self.teller.acknowledged or not wanted.fullmatch(known.name):
                 continue
             if subject in {"", self.subject(one.key)}:
                 self.teller.acknowledged[one.key] = Acknowledged(by, now_ns)
@@ -89,6 +90,10 @@ class Watch:
             for one in self.standings
             if one.firing and silence.covers(self.rules[one.key.rule].name, self.teller.labels(one.key))
         ]
+
+    def end(self, now_ns: int) -> list[Event]:
+        """What becomes history when nobody watches any more: all that fires ends with whoever watched."""
+        return [self._said(one, "resolved", "the engine ended", now_ns) for one in self.standings if one.firing]
 
     def subject(self, key: Key) -> str:
         """What an alert is about, as text."""

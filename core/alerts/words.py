@@ -13,6 +13,7 @@ from core.text import one_line
 MOST_LINES: Final = 12
 """Of what is told together so many are named, the rest counted."""
 MAX_LABEL: Final = 120
+_MOST_SHARE: Final = 10
 _UNKNOWN: Final = "unknown"
 
 
@@ -30,7 +31,9 @@ def number_text(value: float) -> str:
 def value_text(rule: Rule, value: float) -> str:
     """A value that a rule looks at, as people write it: shares in percent, times in seconds."""
     if rule.per or rule.metric.endswith("_ratio"):
-        return f"{number_text(value * 100)} %" if math.isfinite(value) else number_text(value)
+        if not math.isfinite(value):
+            return number_text(value)
+        return f"{number_text(value * 100)} %" if abs(value) < _MOST_SHARE else f"over {_MOST_SHARE * 100:,} %"
     return number_text(value) + (" s" if rule.metric.endswith("_seconds") and math.isfinite(value) else "")
 
 
@@ -64,7 +67,7 @@ def subject_text(names: Sequence[str], labels: Labels) -> str:
 def summary_text(rule: Rule, names: Sequence[str], labels: Labels) -> str:
     """What is the matter, of one thing or, where a label is empty, of several of them."""
     found = {name: one_line(value, MAX_LABEL) for name, value in zip(names, labels, strict=True)}
-    text = rule.summary or f"{rule.name}: {rule.metric}"
+    text = rule.summary or f"{rule.name}: {subject_text(names, labels)}, {condition_text(rule)}"
     for name, value in found.items():
         text = text.replace(f"{{{name}}}", value or "several")
     return text

@@ -59,6 +59,7 @@ _FEEDS: Final = (
     ),
     _gauge("legs", VENUE, "Connections that a venue is streamed over; absent where it is one", "connections"),
     _gauge("legs_up", VENUE, "Those of them that are connected", "connections"),
+    _gauge("connection_down_seconds", VENUE, "For how long it has not been connected; 0 while it is", "seconds"),
     _counter("reconnects_total", VENUE, "Connections that were lost and made again", "connections"),
     _counter("restarts_total", VENUE, "Times that the feed failed and was started again", "restarts"),
     _counter("messages_total", VENUE, "Messages that came from the venue", "messages"),
@@ -110,9 +111,13 @@ _SYMBOLS: Final = (
     _counter("rejected_total", SYMBOL, "Records whose numbers do not fit", "records"),
     _counter("skewed_total", SYMBOL, "Records whose venue time is minutes away from ours", "records"),
     _gauge("stale", SYMBOL, "1 while the watchdog calls it stale or broken: what is shown may be old or wrong"),
+    _gauge(
+        "stale_seconds", SYMBOL, "For how long the watchdog has called it so without a break, 0 if not", "seconds"
+    ),
     _gauge("broken", SYMBOL, "1 while the watchdog calls it broken: nothing can come, or it may not be shown"),
     _gauge("silent_seconds", SYMBOL, "Since its last message; absent before the first and for recordings", "seconds"),
     _gauge("book_invalid", SYMBOL, "1 while its book is withheld, because it cannot be trusted"),
+    _gauge("book_invalid_seconds", SYMBOL, "For how long it has been withheld without a break, 0 if not", "seconds"),
     _gauge(
         "book_crossed",
         SYMBOL,

@@ -114,8 +114,9 @@ async def test_what_fires_is_shown_told_and_kept(tmp_path: Path) -> None:
     assert [one["title"] for one in told if one["rule"] == "high"] == ["BTCUSD has a price"]
     assert asked.engine.summary["alerts"]["fired"]["high"] == 1
     rows = read_history(find_paths().state, 100, rule="high", since_ns=0)
-    assert [(row.state, row.subject, row.instance) for row in rows] == [
-        ("firing", "symbol=BTCUSD venue=SIM.KRAKEN", "test")
+    assert [(row.state, row.subject, row.instance, row.message) for row in rows] == [
+        ("resolved", "symbol=BTCUSD venue=SIM.KRAKEN", "test", "the engine ended"),
+        ("firing", "symbol=BTCUSD venue=SIM.KRAKEN", "test", "BTCUSD has a price"),
     ]
 
 
@@ -206,7 +207,8 @@ async def test_a_rehearsal_of_the_session_is_what_fired() -> None:
     plan = watching(AlertingSettings(reconnection_storm_threshold=1), high=HIGH)
     async with running(plan, faults="disconnect=0.4s", persist=False) as asked:
         await asked.until(lambda found: bool(fired(found, "reconnection_storm")) and bool(fired(found, "high")))
-    history = reversed(read_history(find_paths().state, 1000))
+    written = reversed(read_history(find_paths().state, 1000))
+    history = [row for row in written if row.message != "the engine ended"]
     session = find_session(find_paths().state, "latest")
     again = rehearse_session(session, plan.rules)
     said = [(one.time_ns, one.rule, one.subject, one.state, one.value) for one in again.events]
@@ -231,7 +233,8 @@ async def test_a_storm_is_told_in_five_messages_and_kept_whole(tmp_path: Path) -
     told = [json.loads(line) for line in heard.read_text().splitlines() if line]
     assert 1 <= len(told) <= 5
     assert any(one["severity"] == "critical" for one in told)
-    assert sum(one["count"] for one in told) == 1000
+    # What the end of the engine cut off may be heard once more, and is never lost.
+    assert 1000 <= sum(one["count"] for one in told) <= 1000 + len(told)
     rows = read_history(find_paths().state, 5000)
     assert sorted(row.rule for row in rows if row.state == "firing") == sorted(one.name for one in rules)
 
@@ -301,8 +304,8 @@ def test_commands_work_without_an_engine(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("silence", "*", "--for", "soon"), 2, "like 30m, 2h or 1d"),
-        (("silence", "*", "--for", "0s"), 2, "like 30m, 2h or 1d"),
+        (("silence", "*", "--for", "soon"), 2, "like 30s, 5m"),
+        (("silence", "*", "--for", "0s"), 2, "like 30s, 5m"),
         (("silence", "*", "--match", "venue"), 2, "like venue=KRAKEN"),
         (("silence", "a\nb"), 2, "can be printed"),
         (("history", "--since", "yesterdayish"), 2, "yesterdayish"),

@@ -24,6 +24,7 @@ from core.errors import (
     ResourceExhaustedError,
     TransientError,
 )
+from tests.servers.tcp import listening
 from tests.unit.console.alerting.hearing import CRITICAL, DEADLINE_S, message
 from tests.unit.console.alerting.servers import (
     CLOSES,
@@ -33,7 +34,6 @@ from tests.unit.console.alerting.servers import (
     HUGE,
     WebServer,
     answer,
-    listening,
     web_server,
 )
 

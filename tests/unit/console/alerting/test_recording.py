@@ -123,7 +123,10 @@ def test_damage_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "[]", "1", "{}", "nonsense", '{"time_ns": 1}', '{"time_ns": "x", "changed": {}}',
+        "[]", "1", "{}", "nonsense", '{"time_ns": 1e999, "changed": {}}', '{"time_ns": -1, "changed": {}}',
+        '{"time_ns": 1%s, "changed": {}}' % ("0" * 30), '{"time_ns": true, "changed": {}}',
+        '{"time_ns": 1, "changed": {"a": {"labels": [["x"]], "values": [1%s]}}}' % ("0" * 400),
+        '{"time_ns": 1}', '{"time_ns": "x", "changed": {}}',
         '{"time_ns": 1, "changed": {"a": {"values": [1]}}}',
         '{"time_ns": 1, "changed": {"a": {"labels": [["x"]], "values": [1, 2]}}}',
     ],
@@ -185,11 +188,30 @@ def test_a_disk_that_takes_nothing_is_said_once(
         writer.write(FRAMES[1])
     assert len(caplog.records) == 1
     make_room(blocked)
+    writer.write(FRAMES[1])  # too soon to try again
+    assert sessions(tmp_path) == []
     writer.write(FRAMES[2])
     writer.write(FRAMES[3])
     writer.close()
     assert len(caplog.records) == 1
     assert all(map(equal, read_frames(find_session(tmp_path, "latest")), FRAMES[2:4]))
+
+
+def test_a_full_disk_leaves_no_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What took no frame goes again."""
+
+    def full(_file: gzip.GzipFile, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gzip.GzipFile, "write", full)
+        writer = recorder(tmp_path)
+        for number in range(100):
+            writer.write(frame(number * 30, heat={BTC: 1}))
+    assert sessions(tmp_path) == []
+    writer.write(frame(4000, heat={BTC: 1}))
+    writer.close()
+    assert len(sessions(tmp_path)) == 1
 
 
 @pytest.fixture

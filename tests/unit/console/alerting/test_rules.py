@@ -6,9 +6,9 @@ import pytest
 
 from config.operations import AlertingSettings, RuleSettings
 from console.alerting.page import PAGE, page
-from console.alerting.rules import rule_problems, rules_of
+from console.alerting.rules import check_silence, rule_problems, rules_of
 from core.alerts.rules import Comparison, Rule, Severity
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, UsageError
 
 
 def of(**rules: RuleSettings) -> dict[str, Rule]:
@@ -70,6 +70,7 @@ def test_a_rule_of_ones_own() -> None:
         ("own", RuleSettings(metric="price", above=1, parents=("own",)), "no other rule is called 'own'"),
         ("own", RuleSettings(metric="price", above=1, parents=("store_dwn",)), "(did you mean store_down?)"),
         ("own", RuleSettings(metric="delay_seconds", above=1), "is a histogram"),
+        ("own", RuleSettings(metric="price", above=1, summary="{symbl} is {value}"), "nothing stands for 'symbl'"),
     ],
 )
 def test_what_makes_no_sense_is_said(name: str, one: RuleSettings, said: str) -> None:
@@ -80,6 +81,31 @@ def test_what_makes_no_sense_is_said(name: str, one: RuleSettings, said: str) ->
     assert all(problem.startswith(f"alerting.rules.{name}") for problem in problems)
     with pytest.raises(ConfigurationError):
         rules_of(settings)
+
+
+def test_a_silence_of_what_there_is_not_is_refused() -> None:
+    """Whoever mistypes one is told so, and not woken."""
+    rules, _ = rules_of(AlertingSettings())
+    for wanted, match in (("*", [("venue", "X")]), ("stale*", [("symbol", "B*")]), ("STORE_lag", [])):
+        check_silence(rules, wanted, match)
+    with pytest.raises(UsageError, match="no such rule") as caught:
+        check_silence(rules, "stale_fed", [])
+    assert caught.value.hint == "did you mean stale_feed?"
+    with pytest.raises(UsageError, match="no such label"):
+        check_silence(rules, "stale_feed", [("venu", "KRAKEN")])
+
+
+def test_rules_that_silence_each_other_are_refused() -> None:
+    """Nobody would be told of any of them, over however many corners."""
+    ring = {
+        "connection_down": RuleSettings(parents=("stale_feed",)),
+        "own": RuleSettings(metric="price", above=1, parents=("other",)),
+        "other": RuleSettings(metric="price", above=2, parents=("own",)),
+        "below": RuleSettings(metric="price", above=2, parents=("own",)),
+    }
+    problems = rule_problems(AlertingSettings(rules=ring))
+    named = [problem.split(".parents")[0].rpartition(".")[2] for problem in problems]
+    assert named == ["connection_down", "own", "other"]
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -102,3 +128,11 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_the_page_lists_our_rules() -> None:
     """As they are."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_only_the_first_mistakes_are_told_what_they_are_near_to() -> None:
+    """To compare thousands of names with each other would take minutes; every mistake is told all the same."""
+    rules = {f"r{number}": RuleSettings(metric="price", above=1, parents=("stale_fed",)) for number in range(3_000)}
+    found = rule_problems(AlertingSettings(rules=rules))
+    assert len(found) == 3_000
+    assert [number for number, one in enumerate(found) if "did you mean" in one] == list(range(20))

@@ -68,7 +68,8 @@ def one_of(**odd: object) -> bytes:
     [
         b"", b"{", b"[]", b'{"silences": 1}', b'{"silences": [{}]}', b"\xff", b"[" * 100_000,
         one_of(number="1"), one_of(number=True), one_of(rule="\x1b"), one_of(match="x"), one_of(match={"a": 1}),
-        one_of(by=None), one_of(until_ns=1.5),
+        b'{"silences": [], "next_number": 1e999}', b'{"silences": [], "next_number": -1}',
+        b'{"silences": [], "next_number": true}', one_of(number=2**70), one_of(by=None), one_of(until_ns=1.5),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_said_and_kept(file: SilenceFile, tmp_path: Path, content: bytes) -> None:
@@ -81,6 +82,28 @@ def test_what_makes_no_sense_is_said_and_kept(file: SilenceFile, tmp_path: Path,
     with pytest.raises(ConfigurationError, match="makes no sense"):
         add(file)
     assert path.read_bytes() == content
+
+
+def test_what_is_no_file_is_not_waited_for(file: SilenceFile, tmp_path: Path) -> None:
+    """A pipe that nobody writes to, or a link to one, is refused at once."""
+    add(file)
+    (path,) = (tmp_path / "alerts").glob("*.json")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigurationError):
+        file.read()
+    path.rename(tmp_path / "pipe")
+    path.symlink_to(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError):
+        file.read()
+
+
+def test_too_many_to_be_read_back_are_not_written(file: SilenceFile) -> None:
+    """What is there stays."""
+    add(file)
+    with pytest.raises(ConfigurationError, match="too large"):
+        file.add("*", [("venue", "x" * (4 << 20))], until_ns=NEVER, now_ns=0, by="", comment="")
+    assert [one.number for one in file.read()] == [1]
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ FACTS = MachineFacts(
     spent={"day": 0.5},
 )
 BY_OTHERS = {f"{PREFIX}{name}" for name in ("alerts_firing", "alert_handler_up", "alert_messages_total",
-                                           "alert_failures_total")}  # fmt: skip
-"""What those who watch over the engine add themselves."""
+                                           "alert_failures_total", "connection_down_seconds", "stale_seconds",
+                                           "book_invalid_seconds")}  # fmt: skip
+"""What those who watch over the engine, and over what lasts, add themselves."""
 BTC: Labels = ("KRAKEN", "BTCUSD")
 ETH: Labels = ("KRAKEN", "ETHUSD")
 

@@ -19,7 +19,7 @@ ROWS = ["Feeds", "Data quality", "Delays", "Rings", "Store", "Paper trading", "A
 NOT_DRAWN = {"engine_info", "legs", "quotes_total", "skewed_total", "checksums_ok_total", "account_halted", "broken",
              "ring_lag_records", "disk_free_bytes", "shm_free_bytes", "cache_updates_total", "store_duplicates_total",
              "out_of_order_total", "recovered_total", "book_updates_total", "delay_seconds_sum",
-             "delay_seconds_count"}  # fmt: skip
+             "delay_seconds_count", "connection_down_seconds", "stale_seconds", "book_invalid_seconds"}  # fmt: skip
 """What has no panel: another panel says the same, or it is for looking closer."""
 
 

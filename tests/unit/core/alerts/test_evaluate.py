@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from core.alerts.evaluate import Evaluator, Key
+from core.alerts.measure import Measure, Past
 from core.alerts.rules import Comparison
+from core.clock import NS_PER_S
 from core.telemetry.frame import Frame
 from tests.unit.core.alerts.worlds import NAMES, at, frame, rule
 
@@ -130,6 +132,28 @@ def test_a_counter_that_began_anew_grew_by_what_it_is() -> None:
     assert firing(evaluator) == set()
     evaluator.look(frame(90, count={BTC: 12}))
     assert firing(evaluator) == {Key(0, BTC)}
+
+
+def test_what_was_away_did_not_grow_by_all_it_is() -> None:
+    """A counter that is not there, or not known, for a while counts on from where it stood."""
+    evaluator = Evaluator([rule(metric="count", window_s=60)], NAMES)
+    gone: list[dict[tuple[str, ...], float]] = [{}, {BTC: math.nan}]
+    evaluator.look(frame(0, count={BTC: 1}))
+    evaluator.look(frame(60, count={BTC: 1}))
+    for number in range(1, 20):
+        away = gone[number // 4 % 2]
+        evaluator.look(frame(60 + number * 30, count=away if number % 4 == 0 else {BTC: 1}))
+        assert firing(evaluator) == set()
+    evaluator.look(frame(660, count={BTC: 12}))
+    assert firing(evaluator) == {Key(0, BTC)}
+
+
+def test_what_left_long_ago_is_forgotten() -> None:
+    """Of what is not measured any more nothing is kept for longer than the longest window."""
+    past = Past([Measure("count", window_ns=60 * NS_PER_S)])
+    for number in range(200):
+        past.keep(frame(number * 30, count={("KRAKEN", f"S{number}"): 1}))
+    assert len(past.before(at(10**6), "count").labels) <= 4
 
 
 def test_a_share_of_others() -> None:

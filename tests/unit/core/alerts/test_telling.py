@@ -150,6 +150,33 @@ def test_a_parent_that_is_about_to_fire_is_enough() -> None:
     assert town.told(0) == []
 
 
+def test_a_parent_that_never_fires_hides_nothing() -> None:
+    """One that is beyond its threshold at every second look and never for long enough holds its children once."""
+    town = Town(
+        rule(name="down", metric="up", severity=Severity.CRITICAL, for_s=30), rule(name="stale", parents=("down",))
+    )
+    town.fire(1, BTC)
+    heard = []
+    for second in range(0, 300, 30):
+        if second % 60 == 0:
+            town.fire(0, ("KRAKEN",), firing=False)
+        else:
+            town.end(0, ("KRAKEN",))
+        heard += [(second, *one[:2]) for one in town.told(second)]
+    assert heard == [(90, "firing", "stale")]
+
+
+def test_those_who_take_turns_in_a_group_are_told_no_more_often() -> None:
+    """Who joined is known from then on."""
+    town = Town(rule(cooldown_s=300, group_by=("venue",)))
+    heard = []
+    for second in range(0, 7200, 30):
+        town.standings.clear()
+        town.fire(0, BTC if second // 30 % 2 else ETH)
+        heard += [second for _ in town.told(second)]
+    assert heard == [0, 300, 630, 1830, 4230]
+
+
 def test_children_get_time_to_get_well() -> None:
     """After the end of a parent what it kept silent is told only if it lasts."""
     town = parent_and_child()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.alerts.builtin import Thresholds, builtin_rules
-from core.alerts.matching import Matcher, index_of, matches
+from core.alerts.matching import Matcher, index_of, matches, pattern
 from core.alerts.rules import Comparison, Severity
 from core.alerts.silences import MOST, Silences
 from core.alerts.watch import Watch
@@ -125,6 +125,13 @@ def test_patterns_are_text_but_for_the_star() -> None:
     assert found(place="*") == []
     assert found() == [0, 1, 2]
     assert not matches([("place", "*")], {"venue": "KRAKEN"})
+
+
+def test_many_stars_cost_nothing() -> None:
+    """A pattern takes its time by the length of what it is matched with: this one would take longer than a life."""
+    assert pattern("*a" * 60 + "b").fullmatch("a" * 200) is None
+    assert pattern("[a]?").fullmatch("[A]?") is not None
+    assert pattern("[a]").fullmatch("a") is None
 
 
 def test_silences_are_bounded_and_numbered() -> None:

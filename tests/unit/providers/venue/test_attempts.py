@@ -22,7 +22,8 @@ from providers.venue.attempts import budget_of, delays_at, is_stand_in, take_tur
 from providers.venue.backoff import AttemptBudget, Reconnecting, backoff_delays
 from providers.venue.transport import parse_address
 from providers.venue.ws_client import run_feed
-from tests.unit.providers.venue.test_ws_client import ScriptedFeed, raw_server, websocket_server
+from tests.servers.tcp import listening
+from tests.unit.providers.venue.test_ws_client import ScriptedFeed, websocket_server
 
 KRAKEN = parse_address("wss://ws.kraken.com/v2")
 
@@ -130,7 +131,7 @@ async def test_the_client_obeys_the_budget(
         tried.append(trio.current_time())
 
     with trio.move_on_after(50_000):
-        async with raw_server(close_at_once) as port, trio.open_nursery() as nursery:
+        async with listening(close_at_once) as port, trio.open_nursery() as nursery:
             endpoints = Endpoints(stream_url=f"ws://127.0.0.1:{port}/", rest_url="")
             run = partial(
                 run_feed, ScriptedFeed(), endpoints, state, silence_s=60, answer_s=60, counters=[],
