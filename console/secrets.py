@@ -25,6 +25,9 @@ _SURE_LENGTH: Final = 8
 """From here on a known value is replaced wherever it stands, a shorter one where it is a word of its own; and from
 here on a number is a secret, as a shorter one is a price or a port somewhere."""
 
+_MADE_LENGTH: Final = 24
+"""What is so long and has no space is no word."""
+
 _NAMES: Final = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|api[-_]?sign|access[-_]?key|private[-_]?key"
     r"|client[-_]?key|credential|authorization|bearer|signature|webhook)"
@@ -162,10 +165,18 @@ def secrets_in_value(value: str) -> Iterator[str]:
         if not _PASSWORD_KEY.search(value):
             yield value
     elif scheme.lower() not in _SERVERS:
-        # The address of a hook is a secret from its path on.
-        path = rest.partition("/")[2]
-        yield path
-        yield from (part for part in re.split(r"[/?&=#]", path) if len(part) >= _SURE_LENGTH)
+        # The address of a hook is a secret from its path on. Plain words of it are found in many texts that have
+        # nothing to do with it: these are a secret behind their server alone.
+        server, _, path = rest.rpartition("@")[2].partition("/")
+        if path:
+            yield f"{server}/{path}"
+        parts = (path, *re.split(r"[/?&=#]", path))
+        yield from (part for part in parts if len(part) >= _SURE_LENGTH and _looks_made(part))
+
+
+def _looks_made(text: str) -> bool:
+    # Whether a text was made by chance rather than by people, who use words.
+    return len(text) >= _MADE_LENGTH or not text.isalpha() or text not in {text.lower(), text.upper()}
 
 
 def secrets_in_address(text: str) -> Iterator[str]:

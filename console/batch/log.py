@@ -58,6 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
     # Files are in order but for what several processes wrote at once.
     found = sorted(deque(wanted.of(read_entries(directory)), maxlen=limit or None), key=lambda entry: entry.ts_ns)
     if follower is None:
+        known = not arguments.instance or any(one.instance == arguments.instance for one in read_entries(directory))
+        if not known:
+            raise NotFoundError("nothing in the log", arguments.instance, hint="instances lists engines that run")
+        if not found:
+            output.talk("nothing in the log is so")
         _write(found, arguments.format)
         return 0
     try:

@@ -3,6 +3,7 @@ and never anything whose owner lives: owners hold locks that die with them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -87,10 +88,11 @@ def remove(place: Place, found: list[LeftOver]) -> Iterator[str]:
             yield f"left {one.name}: somebody uses it now"
             continue
         try:
-            one.path.unlink(missing_ok=True)
-            yield f"removed {one}"
+            removed = _remove_lock(one.path) if one.path.suffix == ".lock" else _remove(one.path)
         except OSError as error:
             yield f"left {one.name}: {error.strerror}"
+        else:
+            yield f"removed {one}" if removed else f"left {one.name}: somebody uses it now"
     if any(one.path is None for one in found):
         try:
             # Whoever announces itself clears what dead instances left; nobody else may write into their slots.
@@ -98,6 +100,27 @@ def remove(place: Place, found: list[LeftOver]) -> Iterator[str]:
             yield "removed the registry entries of dead engines"
         except RingError as error:
             yield f"left the registry as it is: {error}"
+
+
+def _remove(path: Path) -> bool:
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _remove_lock(path: Path) -> bool:
+    # Only who holds a lock may remove its file: an engine may have begun since we looked.
+    from ringbuf import layout
+
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    try:
+        if not layout.lock(fd, 0, 1) or not layout.same_file(fd, path):
+            return False
+        return _remove(path)
+    finally:
+        os.close(fd)
 
 
 def _age(age_s: float) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from console.doctor.finding import Finding, Notes, State
-from console.doctor.place import OK_MODE_OF_DIRECTORY, OK_MODE_OF_FILE, Place
+from console.doctor.place import OK_MODE_OF_DIRECTORY, Place
 
 MOST_LOOKED_AT: Final = 50_000
 _NAMED: Final = 3
@@ -71,7 +71,8 @@ def survey(place: Place) -> tuple[list[WrongMode], list[Path], int]:
         if found.st_uid != os.getuid():
             foreign.append(path)
         elif found.st_mode & _OTHERS:
-            right = OK_MODE_OF_DIRECTORY if stat.S_ISDIR(found.st_mode) else OK_MODE_OF_FILE
+            # What the owner may do stays: a program that alerts start must go on to be one.
+            right = stat.S_IMODE(found.st_mode) & OK_MODE_OF_DIRECTORY
             wrong.append(WrongMode(path=path, mode=stat.S_IMODE(found.st_mode), right=right))
         if seen >= MOST_LOOKED_AT:
             break

@@ -16,7 +16,6 @@ from config.schema import Settings
 from ringbuf import layout
 
 OK_MODE_OF_DIRECTORY: Final = 0o700
-OK_MODE_OF_FILE: Final = 0o600
 
 
 Known = TypeVar("Known")

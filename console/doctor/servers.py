@@ -7,7 +7,7 @@ from typing import Final
 from console.doctor.finding import Fault, Finding, Notes, State
 from console.doctor.place import Place
 from core.clock import NS_PER_MS
-from core.errors import AuthenticationError, ConsoleError
+from core.errors import AuthenticationError, ConsoleError, PermanentError
 
 SKEW_NS: Final = 1000 * NS_PER_MS
 _KEYED: Final = "databento"
@@ -86,6 +86,8 @@ def keys(place: Place) -> Finding:
             notes.add(State.WARNING, error.subject, advice)
         else:
             notes.add(State.OK, f"{error.subject}, which only Databento wants")
+    except PermanentError as error:  # a program that was built without Databento's client
+        notes.add(State.ERROR if wanted else State.OK, f"{error.operation}: {error.subject}", error.hint)
     return notes.finding()
 
 

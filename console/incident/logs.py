@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +24,21 @@ def log_parts(scene: Scene) -> Iterator[Part]:
     if not directory.is_dir():
         yield Part.missing("log", "the log", f"there is no {directory}")
         return
-    files = [path for path in directory.iterdir() if not path.is_symlink() and path.is_file() and ".log" in path.name]
-    files.sort(key=lambda path: -path.stat().st_mtime_ns)
+    files = _newest_first(directory)
     if not files:
         yield Part.missing("log", "the log", f"no log is in {directory}")
     for path in files[:MOST_FILES]:
         yield Part(f"log/{path.name}.log".replace(".log.log", ".log"), "the newest of the log", _newest(scene, path))
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    found = []
+    for path in directory.glob("*.log*"):
+        with suppress(OSError):  # files are renamed and removed while we look
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode):
+                found.append((facts.st_mtime_ns, path))
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def _newest(scene: Scene, path: Path) -> Callable[[], bytes]:

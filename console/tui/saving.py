@@ -76,7 +76,7 @@ def saved(document: dict[str, Any]) -> str:
     """Where a bundle is, and how large."""
     missing = f", {document['missing']} not to be had" if document["missing"] else ""
     size = short_bytes(document["bytes"])
-    return f"incident bundle saved: {document['path']} ({size}, {document['files']} files{missing})"
+    return f"{document['path']}: the incident ({size}, {document['files']} files{missing})"
 
 
 def diagnosed(document: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from console.doctor.checks import chosen
 from console.doctor.finding import Fault, State
 from console.doctor.place import Place, find_place
 from console.doctor.running import run_checks
+from console.instance_lock import instance_lock
 from ringbuf import layout
 from ringbuf.control import encode
 from ringbuf.discovery import Announcement
@@ -234,6 +235,34 @@ def test_what_is_open_to_others_is_found_and_mended() -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(outside.stat().st_mode) == 0o644
     assert permissions.permissions(place).state is State.OK
+
+
+def test_a_program_that_is_open_to_others_stays_a_program() -> None:
+    """What the owner may do with a file is not taken from him: alerts may start it."""
+    place = find_place(None)
+    folder = place.paths.configuration
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    program = folder / "page.sh"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert list(permissions.mend_modes(permissions.survey(place)[0])) != []
+    assert stat.S_IMODE(program.stat().st_mode) == 0o700
+
+
+def test_the_lock_of_an_engine_that_just_began_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However old what we saw is: only who holds a lock removes its file, and nobody else gets the name."""
+    place = find_place(None)
+    directory = layout.directory()
+    path = directory / "alpha.lock"
+    path.touch(mode=0o600)
+    seen = [leftovers.LeftOver(name=path.name, path=path, size_bytes=0, age_s=1)]
+    monkeypatch.setattr("core.flow.sweep.left_over", lambda _folder, now_ns: [path])
+    with instance_lock(directory, "alpha"):
+        assert list(leftovers.remove(place, seen)) == [f"left {path.name}: somebody uses it now"]
+        assert path.exists()
+    path.touch(mode=0o600)
+    assert [one.startswith("removed") for one in leftovers.remove(place, seen)] == [True]
+    assert not path.exists()
 
 
 def test_a_ring_of_a_killed_engine_is_left_over_and_goes() -> None:

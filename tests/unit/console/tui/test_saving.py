@@ -18,7 +18,7 @@ def printing(text: str) -> list[str]:
 
 def test_a_bundle_is_told_with_its_place() -> None:
     """Where it is, how large, and that something is missing."""
-    assert outcome(printing(BUNDLE), saved) == "incident bundle saved: /x/a.zip (2.0 kB, 3 files, 1 not to be had)"
+    assert outcome(printing(BUNDLE), saved) == "/x/a.zip: the incident (2.0 kB, 3 files, 1 not to be had)"
 
 
 def test_a_refusal_is_told_with_its_hint() -> None:
