@@ -88,14 +88,21 @@ def _unsilence(arguments: argparse.Namespace) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
+    from config.paths import find_paths
     from console.alerting.handlers.plan import handler_plans
     from console.alerting.trial import test_handlers
+    from console.batch.log_options import log_plan
     from console.batch.loops import run_quietly
+    from console.batch.settings_options import settings_from
+    from console.journal import closing_journal, open_journal
 
-    settings, _ = settings_of(arguments)
-    plans = handler_plans(settings)
+    settings = settings_from(arguments).settings
+    plans = handler_plans(settings.alerting)
     output.talk(f"a message to each of {len(plans)}: {', '.join(plan.name for plan in plans)}")
-    rows = run_quietly(lambda: test_handlers(plans, instance=f"test-{os.getpid()}"))
+    instance = f"test-{os.getpid()}"
+    open_journal(find_paths().logs, to_stderr=False, log=log_plan(settings, arguments), instance=instance)
+    with closing_journal():  # the log hears as well
+        rows = run_quietly(lambda: test_handlers(plans, instance=instance))
     output.write_rows(rows, form=arguments.format, envelope={"schema_version": SCHEMA_VERSION})
     failed = [row["handler"] for row in rows if not row["ok"]]
     if failed:

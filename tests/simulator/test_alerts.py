@@ -299,6 +299,7 @@ def test_commands_work_without_an_engine(capsys: pytest.CaptureFixture[str]) -> 
     tried = console("alerts", "test", "--json")
     assert tried.code == 0
     assert {row["kind"]: row["ok"] for row in tried.json["rows"]} == {"log": True, "screen": True}
+    assert "Ringside can tell you of alerts" in (find_paths().logs / "ringside.log").read_text()
 
 
 @pytest.mark.parametrize(
