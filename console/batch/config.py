@@ -107,7 +107,7 @@ def examined(file: Path, arguments: argparse.Namespace) -> Examined:
 
 def _conclusion(count: int, found: Examined) -> list[str]:
     looked: list[Any] = [*found.files, *(["RUN_MODE " + found.mode] if found.mode else [])]
-    where = ", ".join(looked) or "no settings file: all is as it comes"
+    where = f"looked at: {', '.join([*looked, 'the environment'])}"
     if count:
-        return [f"{count} problem{'s' if count > 1 else ''} in: {where}"]
-    return [f"nothing is wrong with: {where}"]
+        return [f"{count} problem{'s' if count > 1 else ''}; {where}"]
+    return [f"nothing is wrong; {where}"]

@@ -86,7 +86,7 @@ def test_a_table_has_one_line_a_mistake(console: Console) -> None:
     first, second = done.out.splitlines()
     assert first == f"{path}:2: engine.providers: no such setting (did you mean engine.provider?)"
     assert second.startswith(f"{path}:4: ring.capacity: must be a power of two")
-    assert done.err == f"2 problems in: {path}\n"
+    assert done.err == f"2 problems; looked at: {path}, the environment\n"
 
 
 def test_broken_toml_is_one_mistake_and_hides_no_other_source(
