@@ -58,6 +58,7 @@ class AlertService:
         self._turn = trio.Lock()  # a look is made in a thread, and nobody else may touch the watch meanwhile
         self._file = SilenceFile(engine.plan.state_directory)
         self._file_version: Version | None = None
+        self._reading = trio.Lock()
         self._unread = ""
         # Where there is a screen it rings the bell; a daemon rings that of its own terminal.
         handlers = make_handlers(plan.handlers, terminal=sys.stderr if engine.plan.host == "daemon" else None)
@@ -166,20 +167,22 @@ class AlertService:
             await trio.sleep(SILENCE_LOOK_S)
 
     async def _read_silences(self) -> None:
-        try:
-            # Nobody waits for a disk that hangs, least of all at the end.
-            changed = await trio.to_thread.run_sync(
-                self._file.changed_since, self._file_version, abandon_on_cancel=True
-            )
-        except ConsoleError as error:
-            if str(error) != self._unread:
-                logger.warning("silences stay as they were: %s", error)
-            self._unread = str(error)
-            return
-        self._file_version, self._unread = changed[0], ""
-        if changed[1] is not None:
-            async with self._turn:
-                self._take_silences(changed[1])
+        # One at a time: what was read before another change must not come into force after it.
+        async with self._reading:
+            try:
+                # The end of the engine does not wait for a disk that hangs.
+                version, silences = await trio.to_thread.run_sync(
+                    self._file.changed_since, self._file_version, abandon_on_cancel=True
+                )
+            except ConsoleError as error:
+                if str(error) != self._unread:
+                    logger.warning("silences stay as they were: %s", error)
+                self._unread = str(error)
+                return
+            self._file_version, self._unread = version, ""
+            if silences is not None:
+                async with self._turn:
+                    self._take_silences(silences)
 
     def _take_silences(self, silences: Silences) -> None:
         known = {one.number for one in self._watch.teller.silences} if self._watch.looked_ns else None

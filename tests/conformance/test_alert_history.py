@@ -158,11 +158,13 @@ def test_a_storm_is_written_at_once(history: AlertHistory, make: Make) -> None:
     assert history.rows(10_000) == rows[::-1]
 
 
-def test_closing_twice_is_fine(history: AlertHistory, make: Make) -> None:
-    """A history that was let go is let go again without complaint."""
+def test_closing_twice_keeps_what_was_written(reopen: Open, make: Make) -> None:
+    """A history that was let go is let go again without complaint, and whoever opens it finds what was there."""
+    history = reopen()
     history.append([make(1)])
     history.close()
     history.close()
+    assert times(reopen().rows(10)) == [1]
 
 
 def test_severities_of_an_enumeration_are_text(make: Make) -> None:
